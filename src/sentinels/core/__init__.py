@@ -1,0 +1,1 @@
+"""What Sentinels knows; pure: no sockets, no environment, no clock reads. Start at ``job``."""

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, in the words of the person at the terminal.
+
+    SentinelsError
+    ├── InvalidSubmission      every fault of an input at once           HTTP 422  exit 2
+    ├── InvalidRequest         a question that cannot be answered        HTTP 400  exit 2
+    ├── NotFound               no such job, or not yours                 HTTP 404  exit 4
+    ├── Ambiguous              a name or prefix that fits several jobs   HTTP 409  exit 2
+    ├── Conflict               true of another state than this one       HTTP 409  exit 2
+    ├── NotAllowed             who you are does not permit it            HTTP 403  exit 5
+    ├── LaunchRejected         the cluster says this workload is invalid
+    ├── MessageRefused         the messenger says this message is invalid
+    └── Unavailable            a part that is needed does not answer     HTTP 503  exit 3
+        ├── QueueUnavailable     PostgreSQL
+        ├── ClusterUnavailable   Kubernetes, or the local machine
+        ├── TrackerUnavailable   MLflow
+        └── MessengerUnavailable Slack
+
+Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
+problem+json, the CLI into one message and an exit code. Next: ``job``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: where, what, the value as given, and what to do instead."""
+
+    field: str
+    message: str
+    value: str | None = None
+    remedy: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, {self.field}" if self.line else self.field
+        remedy = f" ({self.remedy})" if self.remedy else ""
+        return f"{place}: {self.message}{remedy}"
+
+
+class SentinelsError(Exception):
+    """Base of every expected error; its text is meant to be shown as it is."""
+
+    remedy: str | None = None
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        if remedy is not None:
+            self.remedy = remedy
+
+
+class InvalidSubmission(SentinelsError):
+    """The submission has faults; nothing was stored."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
+        super().__init__(f"{count} in the submission: " + "; ".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+class InvalidRequest(SentinelsError):
+    """The request cannot be understood; nothing was changed."""
+
+
+class NotFound(SentinelsError):
+    """Nothing by that name is visible to the caller."""
+
+
+class Ambiguous(SentinelsError):
+    """The reference fits more than one job."""
+
+
+class Conflict(SentinelsError):
+    """The request contradicts the state of things."""
+
+
+class NotAllowed(SentinelsError):
+    """The caller is unknown or may not do this."""
+
+
+class LaunchRejected(SentinelsError):
+    """The cluster will never accept this workload as it is; repeating the launch is pointless."""
+
+
+class MessageRefused(SentinelsError):
+    """The messenger will never take this message as it is."""
+
+
+class Unavailable(SentinelsError):
+    """Something needed does not answer now; the same call may be repeated."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class QueueUnavailable(Unavailable):
+    """PostgreSQL does not answer."""
+
+
+class ClusterUnavailable(Unavailable):
+    """The cluster does not answer, or its answer leaves open whether the call took effect."""
+
+
+class TrackerUnavailable(Unavailable):
+    """MLflow does not answer."""
+
+
+class MessengerUnavailable(Unavailable):
+    """The messenger does not answer or asks to wait (``retry_after`` seconds)."""

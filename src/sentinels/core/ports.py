@@ -1,0 +1,191 @@
+"""What the verbs need from the world, one Protocol each.
+
+Every method says how it fails and whether it may be repeated. Adapters: ``db`` (Queue),
+``clusters`` (Cluster, ImageStore, DataStore), ``services`` (Tracker, Messenger). Next: the verbs,
+``submitting``, ``dispatching``, ``settling``, ``notifying``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentinels.core.capacity import Snapshot
+from sentinels.core.job import JobId, JobState
+from sentinels.core.observation import Observation
+from sentinels.core.submission import ParamValue
+from sentinels.core.workload import Image, Workload, WorkloadRef
+
+Clock = Callable[[], datetime]
+"""The time now, with a time zone. For display and planning only; leases read PostgreSQL's clock."""
+
+Failpoint = Callable[[str], None]
+"""Called with the name of a line at which a crash must be harmless; see ``failpoints``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of a workload's output. ``next_offset`` is where the following piece begins.
+
+    ``ended`` is True when nothing will be added any more and this piece reaches the end.
+    """
+
+    data: bytes
+    next_offset: int
+    ended: bool
+
+
+class Cluster(Protocol):
+    """What runs workloads. Every method may be repeated; all raise ``ClusterUnavailable``."""
+
+    def snapshot(self) -> Snapshot:
+        """Report nodes, what they offer and what is on them."""
+        ...
+
+    def launch(self, workload: Workload) -> str:
+        """Start the workload, or adopt the one that already has its name; return its uid.
+
+        At most one program is ever started for a name. Raises ``LaunchRejected`` for a workload
+        that can never be started, ``ClusterUnavailable`` where it is not known whether it was.
+        """
+        ...
+
+    def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
+        """Look at each named workload; every ref gets an observation."""
+        ...
+
+    def held(self) -> frozenset[WorkloadRef]:
+        """Every workload of ours that was launched and not yet released, known to us or not."""
+        ...
+
+    def stop(self, ref: WorkloadRef, *, why: str) -> None:
+        """Ask the workload to end and see to it that it does; absent or ended is fine.
+
+        ``why`` is ``cancelled`` or ``evicted``. Returns at once; ``observe`` tells when it is gone.
+        """
+        ...
+
+    def release(self, ref: WorkloadRef) -> None:
+        """The outcome is committed: the cluster may forget the workload. Logs stay readable."""
+        ...
+
+    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+        """Read output bytes from ``offset``. An unknown workload is an ended, empty log."""
+        ...
+
+    def log_size(self, ref: WorkloadRef) -> int:
+        """Bytes of output so far."""
+        ...
+
+    def collect_outputs(self, workload: Workload) -> bool:
+        """Push what it left in its output folder to ``outputs_url``; True if all is there."""
+        ...
+
+
+class ImageStore(Protocol):
+    """Where images are looked up at push."""
+
+    def resolve(self, reference: str) -> Image:
+        """Find the image and pin its content.
+
+        Raises ``InvalidSubmission`` with a fault on ``image`` where there is none, or none that
+        this cluster can run; ``ClusterUnavailable`` where it cannot be asked.
+        """
+        ...
+
+
+class DataStore(Protocol):
+    """The shared, read-only data."""
+
+    def missing(self, paths: Sequence[str]) -> Mapping[str, str]:
+        """For each path that cannot be used, why: absent, outside the store, no file or folder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a tracker run records about an attempt from its start. The id of a run follows from
+    (job, attempt): opening it twice gives the same run.
+    """
+
+    ref: WorkloadRef
+    experiment: str
+    run_name: str
+    params: Mapping[str, ParamValue]
+    tags: Mapping[str, str]
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerRun:
+    """A tracker's run: its ids and where people and programs find it.
+
+    ``outputs_url`` takes a PUT of each output file below it.
+    """
+
+    run_id: str
+    experiment_id: str
+    page_url: str
+    outputs_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file a job left, with its size in bytes (None for a folder)."""
+
+    path: str
+    size: int | None
+
+
+class Tracker(Protocol):
+    """Where experiments are recorded. All raise ``TrackerUnavailable``; all may be repeated."""
+
+    def open_run(self, request: RunRequest) -> TrackerRun:
+        """Find or make the attempt's run, with its params and tags."""
+        ...
+
+    def close_run(
+        self, run_id: str, *, state: JobState, ended_at: datetime, tags: Mapping[str, str]
+    ) -> None:
+        """Record how the attempt ended. A job state that is not terminal means it was requeued."""
+        ...
+
+    def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """The latest value of every metric of each run that exists."""
+        ...
+
+    def artifacts(self, run_id: str) -> Sequence[Artifact]:
+        """Every file of the run, folders walked, sorted by path."""
+        ...
+
+    def read_artifact(self, run_id: str, path: str) -> bytes:
+        """One file's content. Raises ``NotFound``."""
+        ...
+
+
+class Messenger(Protocol):
+    """Where people are told. Raises ``MessengerUnavailable`` (with ``retry_after`` seconds where
+    the service named them) and ``MessageRefused``. Repeating a send may tell twice.
+    """
+
+    def send(self, *, channel: str | None, text: str) -> None:
+        """Send one message; the adapter escapes ``text``. None is the default channel."""
+        ...
+
+
+class Events(Protocol):
+    """The hint that something changed. Never raises: a lost hint costs a tick, nothing else."""
+
+    def queue_changed(self) -> None:
+        """Poke dispatch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A job as found by id, name or prefix, seen by one caller."""
+
+    id: JobId
+    attempt: int

@@ -1,0 +1,73 @@
+"""What a user asks for, once it is known to be sound.
+
+Comes in: an image and a config (plain data, as YAML or JSON gave it), already merged with the
+flags. Goes out: a ``Submission``, or ``InvalidSubmission`` with every fault at once. Next:
+``submitting``, which stores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sentinels.core.capacity import Resources
+
+ParamValue = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGrowth:
+    """Retry after an out-of-memory end with ``factor`` times the memory, up to ``limit_bytes``."""
+
+    factor: float
+    limit_bytes: int | None
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When to try again by itself; the infrastructure's faults are retried without being listed.
+
+    ``exit_codes`` maps an exit code to the number of retries it is worth. The wait before a retry
+    doubles from ``backoff_seconds`` to ``backoff_limit_seconds``.
+    """
+
+    oom: MemoryGrowth | None = None
+    exit_codes: Mapping[int, int] = field(default_factory=dict)
+    backoff_seconds: int = 30
+    backoff_limit_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Which ends are told, and where; ``channel`` None is the administrator's default channel."""
+
+    on: frozenset[str] = frozenset({"succeeded", "failed"})
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A validated request. ``sweep`` is empty once it has been expanded to one job each.
+
+    ``image`` is a container image reference, or the absolute path of a directory of code.
+    ``command`` None is the image's own. ``time_limit`` is in seconds, None is no limit.
+    ``priority`` names a class that the administrator defines.
+    """
+
+    image: str
+    name: str
+    experiment: str
+    resources: Resources
+    command: tuple[str, ...] | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
+    sweep: Mapping[str, tuple[ParamValue, ...]] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    time_limit: int | None = None
+    priority: str = "normal"
+    after: tuple[int, ...] = ()
+    retry: Retry = Retry()
+    notify: Notify = Notify()
+    labels: Mapping[str, str] = field(default_factory=dict)
