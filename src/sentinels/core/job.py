@@ -136,7 +136,7 @@ _CLASSES: dict[Reason, ReasonClass] = {
     Reason.KILLED: ReasonClass.USER,
     Reason.REJECTED: ReasonClass.USER,
     Reason.IMAGE_UNAVAILABLE: ReasonClass.USER,
-    Reason.DEPENDENCY_FAILED: ReasonClass.USER,
+    Reason.DEPENDENCY_FAILED: ReasonClass.OPERATOR,
     Reason.EVICTED: ReasonClass.INFRASTRUCTURE,
     Reason.PREEMPTED: ReasonClass.INFRASTRUCTURE,
     Reason.NODE_LOST: ReasonClass.INFRASTRUCTURE,

@@ -1,0 +1,140 @@
+"""Turn a claimed attempt into a workload and launch it.
+
+The claim is committed before this begins: whatever fails here is repaired by the attempt's lease.
+Comes in: a live attempt. Goes out: a launched workload with its uid recorded. Before:
+``dispatching``. Next: ``clusters/local/launch``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sentinels.core.errors import LaunchRejected, TrackerUnavailable
+from sentinels.core.job import Reason
+from sentinels.core.observation import Finished
+from sentinels.core.ports import RunRequest, Tracker, TrackerRun
+from sentinels.core.queueing import DispatchQueue, LiveAttempt
+from sentinels.core.settling import SettlePorts, end
+from sentinels.core.submission import ParamValue
+from sentinels.core.workload import Workload
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Launches attempts during one pass; once the tracker fails, the rest go without a run.
+
+    ``tracker_url`` is where the workloads reach the tracker.
+    """
+
+    settle: SettlePorts
+    queue: DispatchQueue
+    tracker: Tracker | None
+    tracker_url: str
+    tracker_trouble: str | None = None
+    launched: int = 0
+
+    def launch(self, attempt: LiveAttempt) -> None:
+        """Launch or adopt the attempt's workload. Raises ``ClusterUnavailable``."""
+        run = attempt.run or self._open_run(attempt)
+        self.settle.failpoint("dispatch.after_run_opened")
+        try:
+            uid = self.settle.cluster.launch(build_workload(attempt, run, self.tracker_url))
+        except LaunchRejected as rejected:
+            end(self.settle, attempt, self._rejected(rejected))
+            return
+        self.settle.failpoint("dispatch.after_launch")
+        self.queue.record_launch(attempt.ref, uid=uid, run=run)
+        self.launched += 1
+        self.settle.failpoint("dispatch.after_launch_recorded")
+
+    def _open_run(self, attempt: LiveAttempt) -> TrackerRun | None:
+        if self.tracker is None or self.tracker_trouble:
+            return None
+        try:
+            return self.tracker.open_run(run_request(attempt))
+        except TrackerUnavailable as trouble:
+            self.tracker_trouble = str(trouble)
+            return None
+
+    def _rejected(self, rejected: LaunchRejected) -> Finished:
+        now = self.settle.clock()
+        return Finished("", Reason.REJECTED, None, None, now, message=str(rejected))
+
+
+def run_request(attempt: LiveAttempt) -> RunRequest:
+    """What the tracker records of an attempt from its start."""
+    submission = attempt.submission
+    tags = {
+        "sentinels.job": str(attempt.ref.job_id),
+        "sentinels.attempt": str(attempt.ref.attempt),
+        "sentinels.user": attempt.user,
+        "sentinels.team": attempt.team,
+        "sentinels.image": attempt.image.reference,
+        "sentinels.digest": attempt.image.digest or "",
+        "sentinels.sweep": str(attempt.sweep_id or ""),
+        "mlflow.user": attempt.user,
+        "mlflow.source.name": attempt.image.reference,
+        "mlflow.source.git.commit": attempt.image.git_commit or "",
+        "sentinels.git_dirty": "true" if attempt.image.git_dirty else "",
+        **{f"label.{name}": value for name, value in submission.labels.items()},
+    }
+    return RunRequest(
+        ref=attempt.ref,
+        experiment=submission.experiment,
+        run_name=f"{submission.name}-{attempt.ref.job_id}",
+        params=submission.params,
+        tags={name: value for name, value in tags.items() if value},
+        started_at=attempt.submitted_at,
+    )
+
+
+def build_workload(attempt: LiveAttempt, run: TrackerRun | None, tracker_url: str) -> Workload:
+    """The attempt as a value that any cluster can launch."""
+    submission = attempt.submission
+    return Workload(
+        ref=attempt.ref,
+        image=attempt.image,
+        command=submission.command,
+        args=submission.args,
+        env={**_own_env(attempt), **_tracker_env(attempt, run, tracker_url), **submission.env},
+        resources=attempt.resources,
+        data=submission.data,
+        time_limit=submission.time_limit,
+        outputs_url=run.outputs_url if run else None,
+        labels=submission.labels,
+    )
+
+
+def _own_env(attempt: LiveAttempt) -> dict[str, str]:
+    params = attempt.submission.params
+    return {
+        "SENTINELS_JOB_ID": str(attempt.ref.job_id),
+        "SENTINELS_ATTEMPT": str(attempt.ref.attempt),
+        "SENTINELS_PARAMS": json.dumps(dict(params), ensure_ascii=False),
+        **{_param_variable(name): _param_text(value) for name, value in params.items()},
+    }
+
+
+def _tracker_env(
+    attempt: LiveAttempt, run: TrackerRun | None, tracker_url: str
+) -> Mapping[str, str]:
+    if not tracker_url:
+        return {}
+    env = {
+        "MLFLOW_TRACKING_URI": tracker_url,
+        "MLFLOW_EXPERIMENT_NAME": attempt.submission.experiment,
+    }
+    return {**env, "MLFLOW_RUN_ID": run.run_id} if run else env
+
+
+def _param_variable(name: str) -> str:
+    return "SENTINELS_PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def _param_text(value: ParamValue) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value)

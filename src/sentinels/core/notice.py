@@ -1,0 +1,98 @@
+"""What people are told, in plain text; the messenger's adapter escapes it for its service.
+
+Comes in: an attempt and how it moved. Goes out: deliveries for the outbox. Before: ``settling``.
+Next: ``notifying``, which brings them to the messenger.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sentinels.core.job import Move, Reason, ReasonClass
+from sentinels.core.observation import Finished
+from sentinels.core.quantity import format_duration, format_memory
+from sentinels.core.queueing import Delivery, LiveAttempt
+from sentinels.core.submission import Submission
+from sentinels.core.workload import WorkloadRef
+
+MESSENGER = "messenger"
+TRACKER = "tracker"
+
+KINDS: dict[Move, str] = {
+    Move.START: "started",
+    Move.SUCCEED: "succeeded",
+    Move.FAIL: "failed",
+    Move.REQUEUE: "requeued",
+    Move.CANCEL: "cancelled",
+}
+"""What a notice about a move is called in a submission's ``notify.on``."""
+
+_MARKS = {"started": "▶", "succeeded": "✔", "failed": "✘", "requeued": "↻", "cancelled": "■"}
+
+_ADVICE: dict[Reason, str] = {
+    Reason.EXITED_NONZERO: "See its last lines: sentinels logs {id}",
+    Reason.OUT_OF_MEMORY: "Ask for more than {memory}, or let it grow by itself: "
+    "retry: {{oom: {{memory: x1.5, tries: 2}}}}",
+    Reason.DEADLINE_EXCEEDED: "Give it more time (--time-limit), or save checkpoints.",
+    Reason.KILLED: "Something outside Sentinels sent the signal: sentinels logs {id}",
+    Reason.REJECTED: "Correct the config and push again.",
+}
+
+
+def start_notices(attempt: LiveAttempt) -> list[Delivery]:
+    """The notice that a job started, where it was asked for."""
+    text = f"{_subject(attempt)} started"
+    return _wanted(attempt.ref, attempt.submission, Move.START, text)
+
+
+def end_notices(
+    attempt: LiveAttempt, move: Move, reason: Reason | None, seen: Finished, detail: str
+) -> list[Delivery]:
+    """The notice of an end or a requeue, where it was asked for."""
+    lines = [f"{_subject(attempt)} {KINDS[move]}{_took(seen)}{_because(reason, detail)}"]
+    if move is Move.FAIL and reason in _ADVICE:
+        memory = format_memory(attempt.resources.memory_bytes)
+        lines.append(_ADVICE[reason].format(id=attempt.ref.job_id, memory=memory))
+    if attempt.run is not None:
+        lines.append(f"MLflow: {attempt.run.page_url}")
+    return _wanted(attempt.ref, attempt.submission, move, "\n".join(lines))
+
+
+def cancelled_in_queue(ref: WorkloadRef, submission: Submission, actor: str) -> list[Delivery]:
+    """The notice that a job was cancelled before it started, where it was asked for."""
+    text = f"job {ref.job_id} {submission.name} cancelled by {actor} before it started"
+    return _wanted(ref, submission, Move.CANCEL, text)
+
+
+def _wanted(ref: WorkloadRef, submission: Submission, move: Move, text: str) -> list[Delivery]:
+    notify, kind = submission.notify, KINDS[move]
+    if kind not in notify.on:
+        return []
+    body = f"{_MARKS[kind]} {text}"
+    return [Delivery(ref, kind, MESSENGER, recipient=notify.channel, body=body)]
+
+
+def _subject(attempt: LiveAttempt) -> str:
+    nth = f", attempt {attempt.ref.attempt}" if attempt.ref.attempt > 1 else ""
+    return f"job {attempt.ref.job_id} {attempt.submission.name} ({attempt.user}{nth})"
+
+
+def _took(seen: Finished) -> str:
+    return f" after {format_duration(seconds_between(seen))}" if seen.started_at else ""
+
+
+def seconds_between(seen: Finished) -> int:
+    """Whole seconds from start to end; 0 where it never started."""
+    started: datetime = seen.started_at or seen.finished_at
+    return max(0, round((seen.finished_at - started).total_seconds()))
+
+
+def _because(reason: Reason | None, detail: str) -> str:
+    if reason is None:
+        return ""
+    blame = " (the infrastructure's fault)" if _is_infrastructure(reason) else ""
+    return f": {detail or reason.sentence}{blame}"
+
+
+def _is_infrastructure(reason: Reason) -> bool:
+    return reason.reason_class is ReasonClass.INFRASTRUCTURE

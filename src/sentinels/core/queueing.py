@@ -1,0 +1,323 @@
+"""What the verbs ask of PostgreSQL: the rows as values, and one Protocol for each verb.
+
+All methods raise ``QueueUnavailable``; every one may be repeated, since each change is guarded by
+state and attempt. Adapter: ``db``. Next: ``submitting``, ``dispatching``, ``settling``,
+``notifying``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.job import JobId, JobState, Move, Reason
+from sentinels.core.observation import Finished
+from sentinels.core.planning import Decision, Grant, LaneHead
+from sentinels.core.policy import PastAttempt
+from sentinels.core.ports import TrackerRun
+from sentinels.core.submission import Submission
+from sentinels.core.workload import Image, WorkloadRef
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: found by their token."""
+
+    user_id: int
+    user: str
+    team_id: int
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The jobs of one push. ``replayed``: the same push had been stored before."""
+
+    job_ids: tuple[JobId, ...]
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
+
+    ``digest`` tells two pushes under one idempotency key apart.
+    """
+
+    submissions: Sequence[Submission]
+    image: Image
+    priority: int
+    key: str | None
+    digest: bytes
+
+
+class IntakeQueue(Protocol):
+    """What ``submitting`` needs."""
+
+    def replay(self, caller: Caller, key: str, digest: bytes) -> Pushed | None:
+        """The jobs stored under this key. Raises ``Conflict`` where it was for another push."""
+        ...
+
+    def submit(self, caller: Caller, push: Push) -> Pushed:
+        """Store the push; a concurrent one under the same key wins or loses as a whole."""
+        ...
+
+    def nodes(self) -> Sequence[Node]:
+        """The nodes as the last dispatch pass saw them."""
+        ...
+
+    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
+        """Which of these are no jobs of the caller's team."""
+        ...
+
+    def cancel(self, caller: Caller, job_id: JobId) -> JobState:
+        """Cancel a waiting job, or ask for the end of a live one; its state after that.
+
+        Raises ``NotFound``, and ``Conflict`` for a job that has ended.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """An attempt that may have a workload, with what is known of its job.
+
+    ``launched`` is whether the workload's creation was recorded; ``lease_expired`` that nobody
+    drives the launch any more; ``seconds_since_launch`` counts from the claim while not launched.
+    All three are PostgreSQL's clock's words.
+    """
+
+    ref: WorkloadRef
+    state: JobState
+    user: str
+    team: str
+    image: Image
+    submission: Submission
+    sweep_id: JobId | None
+    resources: Resources
+    launched: bool
+    lease_expired: bool
+    seconds_since_launch: float
+    submitted_at: datetime
+    cancel_actor: str | None
+    run: TrackerRun | None
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody asked for its end."""
+        return self.cancel_actor is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """When and with what a job is tried again."""
+
+    after_seconds: int
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing to bring to another system: a notice to the messenger, an end to the tracker."""
+
+    ref: WorkloadRef
+    kind: str
+    channel: str
+    recipient: str | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Everything that is written when a workload is first seen running, in one transaction."""
+
+    ref: WorkloadRef
+    actor: str
+    started_at: datetime
+    node: str | None
+    deliveries: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Everything that is written when an attempt ends, in one transaction."""
+
+    ref: WorkloadRef
+    move: Move
+    reason: Reason | None
+    actor: str
+    detail: str
+    seen: Finished
+    requeue: Requeue | None
+    deliveries: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenDependency:
+    """A waiting job that was to start after one that ended without success."""
+
+    job_id: JobId
+    attempt: int
+    dependency: JobId
+    dependency_state: JobState
+
+
+class SettlingQueue(Protocol):
+    """What ``settling`` needs. A bool answer False is a stale move: somebody else was first."""
+
+    def live_attempts(self, job_ids: Sequence[int] | None = None) -> Sequence[LiveAttempt]:
+        """Every attempt that may have a workload, or those of the given jobs."""
+        ...
+
+    def past_attempts(self, ref: WorkloadRef) -> Sequence[PastAttempt]:
+        """How the job's earlier attempts ended, oldest first."""
+        ...
+
+    def start(self, beginning: Beginning) -> bool:
+        """Record that the workload runs: the move, the attempt and the deliveries together."""
+        ...
+
+    def end(self, ending: Ending) -> bool:
+        """Record an end: the move, the attempt, the requeue and the deliveries together."""
+        ...
+
+    def take_over(self, ref: WorkloadRef, *, idle_seconds: float) -> bool:
+        """Renew the lease of an attempt that was not driven for so long; False: somebody drives."""
+        ...
+
+    def unreleased(self) -> Sequence[WorkloadRef]:
+        """Ended attempts whose workload the cluster has not been told to forget."""
+        ...
+
+    def mark_released(self, ref: WorkloadRef) -> None:
+        """The cluster was told."""
+        ...
+
+    def broken_dependencies(self) -> Sequence[BrokenDependency]:
+        """Waiting jobs that can never start."""
+        ...
+
+    def cancel_broken(self, broken: BrokenDependency) -> bool:
+        """Cancel such a job, with the dependency as the reason."""
+        ...
+
+
+class Admission(Protocol):
+    """An open admission: the dispatch lock is held until it closes, then all of it commits."""
+
+    def release_deferred(self) -> int:
+        """Queue the deferred jobs that are due; how many."""
+        ...
+
+    def lane_heads(self, *, depth: int) -> Sequence[LaneHead]:
+        """The lanes that have waiting jobs."""
+        ...
+
+    def team_weights(self) -> Mapping[str, float]:
+        """Each team's weight in the fair share."""
+        ...
+
+    def live(self) -> Sequence[tuple[WorkloadRef, str, Resources]]:
+        """Every live attempt's workload, its team and what it holds."""
+        ...
+
+    def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[WorkloadRef]:
+        """Pop the granted jobs and open an attempt for each; fewer where rows were taken away."""
+        ...
+
+    def record_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Keep why the other lanes were not admitted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """What one dispatch pass did."""
+
+    settled: int
+    launched: int
+    waiting_lanes: int
+    milliseconds: float
+    error: str | None = None
+
+
+class DispatchQueue(SettlingQueue, Protocol):
+    """What ``dispatching`` needs."""
+
+    def record_nodes(self, snapshot: Snapshot) -> None:
+        """Remember the cluster's nodes for the next push."""
+        ...
+
+    def admission(self) -> AbstractContextManager[Admission | None]:
+        """Open an admission; None where another pass has one open."""
+        ...
+
+    def record_launch(self, ref: WorkloadRef, *, uid: str, run: TrackerRun | None) -> bool:
+        """Record that the workload exists; False where the attempt has ended meanwhile."""
+        ...
+
+    def record_pass(self, report: PassReport) -> None:
+        """Leave the heartbeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery taken from the outbox for a while. ``tries`` counts this one."""
+
+    id: int
+    delivery: Delivery
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """What the tracker is told about an attempt after its end."""
+
+    attempt: LiveAttempt
+    state: JobState
+    reason: Reason | None
+    exit_code: int | None
+    started_at: datetime | None
+    finished_at: datetime
+    outputs_complete: bool
+
+
+class Outbox(Protocol):
+    """What ``notifying`` needs."""
+
+    def take_due(self, *, batch: int, lease_seconds: float) -> Sequence[DueDelivery]:
+        """Take deliveries that are due; nobody else sees them until the lease is over."""
+        ...
+
+    def delivered(self, delivery_id: int) -> None:
+        """It arrived."""
+        ...
+
+    def kept(self, delivery_id: int) -> None:
+        """There is nobody to deliver it to; it stays to be read."""
+        ...
+
+    def failed(self, delivery_id: int, error: str) -> None:
+        """It will never arrive."""
+        ...
+
+    def postpone(self, delivery_id: int, *, after_seconds: float, error: str) -> None:
+        """It did not arrive; it is due again after a while."""
+        ...
+
+    def ended_attempt(self, ref: WorkloadRef) -> EndedAttempt | None:
+        """The attempt behind a delivery to the tracker; None where it is not over."""
+        ...
+
+    def record_run(self, ref: WorkloadRef, run: TrackerRun) -> None:
+        """The tracker's run of an attempt that was launched without one."""
+        ...
+
+    def record_outputs(self, ref: WorkloadRef) -> None:
+        """Everything the attempt left has reached the tracker."""
+        ...

@@ -1,0 +1,270 @@
+"""Find out what became of live attempts, and move their jobs accordingly.
+
+Shared by dispatch (a sweep over everything, each pass) and notify (one job, when an event hints at
+it). Load, look, decide, apply: the decision (``verdict``, ``ending``) is pure; every change is one
+guarded transaction, and a stale one is dropped. Before: ``observation``. Next: ``notifying``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sentinels.core.errors import ClusterUnavailable
+from sentinels.core.job import JobState, Move, Outcome, Reason
+from sentinels.core.notice import TRACKER, end_notices, start_notices
+from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
+from sentinels.core.policy import PastAttempt, retry_decision
+from sentinels.core.ports import Clock, Cluster, Failpoint
+from sentinels.core.queueing import (
+    Beginning,
+    Delivery,
+    Ending,
+    LiveAttempt,
+    Requeue,
+    SettlingQueue,
+)
+from sentinels.core.workload import WorkloadRef
+
+Drive = Callable[[LiveAttempt], None]
+"""Launches an attempt whose launch nobody finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingLimits:
+    """How long to wait before drawing conclusions, and how often to forgive.
+
+    ``lease_seconds``: a launch that nobody finished is driven again after this long.
+    ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    """
+
+    lease_seconds: float = 30.0
+    infrastructure_tries: int = 5
+    tracked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePorts:
+    """What settling stands on. ``actor`` is written into the events."""
+
+    queue: SettlingQueue
+    cluster: Cluster
+    clock: Clock
+    failpoint: Failpoint
+    actor: str
+    limits: SettlingLimits = SettlingLimits()
+
+
+@dataclass(slots=True)
+class Settled:
+    """What a round of settling did: how many jobs moved, and what could not be done now."""
+
+    moved: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """It runs."""
+
+    running: Running
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody asked for its end and it is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriveAgain:
+    """Nobody finished its launch for ``idle_seconds`` past its lease or launch."""
+
+    idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Nothing of it runs any more."""
+
+    seen: Finished
+
+
+Verdict = Wait | Start | Stop | DriveAgain | End
+
+
+def sweep(ports: SettlePorts, drive: Drive) -> Settled:
+    """Settle everything, in both directions: rows without a workload, workloads without a row."""
+    held = ports.cluster.held()
+    attempts = ports.queue.live_attempts()
+    settled = _settle(ports, attempts, drive)
+    unreleased = ports.queue.unreleased()
+    for ref in unreleased:
+        _release(ports, ref)
+    _stop_strays(ports, held - {attempt.ref for attempt in attempts} - set(unreleased), settled)
+    for broken in ports.queue.broken_dependencies():
+        settled.moved += ports.queue.cancel_broken(broken)
+    return settled
+
+
+def settle_jobs(ports: SettlePorts, job_ids: Sequence[int]) -> Settled:
+    """Settle the live attempts of these jobs; unfinished launches are left to dispatch."""
+    return _settle(ports, ports.queue.live_attempts(job_ids), drive=None)
+
+
+def verdict(attempt: LiveAttempt, seen: Observation, *, ports: SettlePorts) -> Verdict:
+    """What an observation means for an attempt."""
+    match seen:
+        case Finished():
+            return End(seen)
+        case Running():
+            if attempt.cancel_requested:
+                return Stop()
+            return Start(seen) if attempt.state is JobState.DISPATCHED else Wait()
+        case Pending():
+            return _pending(attempt, ports.limits)
+        case Absent():
+            return _absent(attempt, ports)
+
+
+def _pending(attempt: LiveAttempt, limits: SettlingLimits) -> Verdict:
+    if attempt.lease_expired:
+        return DriveAgain(idle_seconds=0)
+    if attempt.launched and attempt.seconds_since_launch > limits.lease_seconds:
+        return DriveAgain(idle_seconds=limits.lease_seconds)
+    return Stop() if attempt.cancel_requested else Wait()
+
+
+def _absent(attempt: LiveAttempt, ports: SettlePorts) -> Verdict:
+    if not attempt.launched and not attempt.lease_expired:
+        return Wait()
+    if not attempt.launched and not attempt.cancel_requested:
+        return DriveAgain(idle_seconds=0)
+    reason = Reason.CANCELLED if attempt.cancel_requested else Reason.WORKLOAD_LOST
+    return End(Finished("", reason, None, None, ports.clock(), outputs_complete=True))
+
+
+def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | None) -> Settled:
+    settled = Settled()
+    observations = ports.cluster.observe([attempt.ref for attempt in attempts])
+    ports.failpoint("settle.after_observe")
+    for attempt in attempts:
+        found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
+        try:
+            settled.moved += _apply(ports, attempt, found, drive)
+        except ClusterUnavailable as trouble:
+            settled.troubles.append(f"{attempt.ref.name}: {trouble}")
+    return settled
+
+
+def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Drive | None) -> bool:
+    match found:
+        case Wait():
+            return False
+        case Start(running):
+            return ports.queue.start(_beginning(ports, attempt, running))
+        case Stop():
+            ports.cluster.stop(attempt.ref, why="cancelled")
+            return False
+        case DriveAgain(idle_seconds):
+            if drive and ports.queue.take_over(attempt.ref, idle_seconds=idle_seconds):
+                drive(attempt)
+            return False
+        case End(seen):
+            return end(ports, attempt, seen)
+
+
+def end(ports: SettlePorts, attempt: LiveAttempt, seen: Finished) -> bool:
+    """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
+    past = ports.queue.past_attempts(attempt.ref)
+    moved = ports.queue.end(ending(attempt, seen, past, ports.limits, actor=ports.actor))
+    ports.failpoint("settle.after_move")
+    if moved:
+        _release(ports, attempt.ref)
+    return moved
+
+
+def ending(
+    attempt: LiveAttempt,
+    seen: Finished,
+    past: Sequence[PastAttempt],
+    limits: SettlingLimits,
+    *,
+    actor: str,
+) -> Ending:
+    """What an end makes of the job: done, failed, cancelled, or queued once more."""
+    if seen.reason is not None and attempt.cancel_requested:
+        seen = replace(seen, reason=Reason.CANCELLED)
+    move, requeue, addition = _after(attempt, seen, past, limits)
+    detail = _detail(attempt, seen) + addition
+    deliveries = end_notices(attempt, move, seen.reason, seen, detail)
+    if limits.tracked:
+        deliveries.append(Delivery(attempt.ref, "record", TRACKER))
+    return Ending(
+        ref=attempt.ref,
+        move=move,
+        reason=seen.reason,
+        actor=attempt.cancel_actor or actor if move is Move.CANCEL else actor,
+        detail=detail,
+        seen=seen,
+        requeue=requeue,
+        deliveries=deliveries,
+    )
+
+
+def _after(
+    attempt: LiveAttempt, seen: Finished, past: Sequence[PastAttempt], limits: SettlingLimits
+) -> tuple[Move, Requeue | None, str]:
+    if seen.reason is None:
+        return Move.SUCCEED, None, ""
+    if seen.reason.outcome is Outcome.CANCEL:
+        return Move.CANCEL, None, ""
+    again = retry_decision(
+        attempt.submission.retry,
+        reason=seen.reason,
+        exit_code=seen.exit_code,
+        resources=attempt.resources,
+        earlier=past,
+        infrastructure_tries=limits.infrastructure_tries,
+    )
+    if again is None:
+        return Move.FAIL, None, ""
+    return Move.REQUEUE, Requeue(again.after_seconds, again.resources), f"; {again.why}"
+
+
+def _detail(attempt: LiveAttempt, seen: Finished) -> str:
+    if seen.reason is Reason.CANCELLED:
+        return f"cancelled by {attempt.cancel_actor}" if attempt.cancel_actor else ""
+    if seen.message or seen.reason is None:
+        return seen.message
+    code = f" (exit code {seen.exit_code})" if seen.exit_code is not None else ""
+    return f"{seen.reason.sentence}{code}"
+
+
+def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Beginning:
+    return Beginning(
+        ref=attempt.ref,
+        actor=ports.actor,
+        started_at=running.started_at,
+        node=running.node,
+        deliveries=start_notices(attempt),
+    )
+
+
+def _release(ports: SettlePorts, ref: WorkloadRef) -> None:
+    ports.cluster.release(ref)
+    ports.failpoint("settle.after_release")
+    ports.queue.mark_released(ref)
+
+
+def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Settled) -> None:
+    for ref, seen in ports.cluster.observe(sorted(strays, key=lambda ref: ref.name)).items():
+        if isinstance(seen, Absent | Finished):
+            ports.cluster.release(ref)
+        else:
+            ports.cluster.stop(ref, why="evicted")
+            settled.troubles.append(f"{ref.name} ran without a live attempt and is being stopped")

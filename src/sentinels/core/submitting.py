@@ -1,0 +1,106 @@
+"""The verbs of the front door: push jobs, cancel a job.
+
+Comes in: a caller and what they sent, as plain data. Goes out: stored jobs and a poke for dispatch,
+or every fault at once and nothing stored. Before: ``functions/submit``. Next: ``dispatching``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sentinels.core.capacity import largest_fit_faults
+from sentinels.core.errors import Fault, InvalidSubmission
+from sentinels.core.job import JobId, JobState
+from sentinels.core.policy import Policy, priority_faults
+from sentinels.core.ports import DataStore, Events, ImageStore
+from sentinels.core.queueing import Caller, IntakeQueue, Push, Pushed
+from sentinels.core.submission import Submission
+from sentinels.core.submission_reading import expand_sweep, read_submission
+from sentinels.core.workload import Image
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitPorts:
+    """What the front door stands on."""
+
+    queue: IntakeQueue
+    images: ImageStore
+    data: DataStore
+    events: Events
+    policy: Policy
+
+
+def push(
+    ports: SubmitPorts, caller: Caller, *, image: object, config: object, key: str | None
+) -> Pushed:
+    """Check and store one push; the same key brings the same jobs again.
+
+    Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
+    """
+    submission = read_submission(image, config)
+    digest = _digest(image, config)
+    if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
+        return earlier
+    found = _check(ports, caller, submission)
+    pushed = ports.queue.submit(
+        caller,
+        Push(
+            submissions=expand_sweep(submission),
+            image=found,
+            priority=ports.policy.priority_classes[submission.priority],
+            key=key,
+            digest=digest,
+        ),
+    )
+    ports.events.queue_changed()
+    return pushed
+
+
+def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
+    """Cancel a waiting job at once, or ask for the end of a live one; its state after that.
+
+    Raises ``NotFound``, and ``Conflict`` for a job that has ended.
+    """
+    state = ports.queue.cancel(caller, job_id)
+    ports.events.queue_changed()
+    return state
+
+
+def _check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
+    faults = [
+        *priority_faults(submission.priority, ports.policy),
+        *largest_fit_faults(submission.resources, ports.queue.nodes()),
+        *_data_faults(ports.data, submission.data),
+        *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
+    ]
+    try:
+        image = ports.images.resolve(submission.image)
+    except InvalidSubmission as invalid:
+        raise InvalidSubmission([*invalid.faults, *faults]) from invalid
+    if faults:
+        raise InvalidSubmission(faults)
+    return image
+
+
+def _data_faults(data: DataStore, paths: Sequence[str]) -> list[Fault]:
+    if not paths:
+        return []
+    return [
+        Fault(f"data[{paths.index(path)}]", why, value=path, remedy="see what the data store holds")
+        for path, why in data.missing(paths).items()
+    ]
+
+
+def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:
+    return [
+        Fault("after", f"there is no job {job_id}", value=str(job_id), remedy="see: sentinels jobs")
+        for job_id in sorted(unknown)
+    ]
+
+
+def _digest(image: object, config: object) -> bytes:
+    canonical = json.dumps([image, config], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).digest()

@@ -1,0 +1,70 @@
+"""How PostgreSQL is reached: the engine, the named statements, and its errors in our words.
+
+Comes in: a database URL. Goes out: an engine whose every call is bounded in time, and ``statement``
+for the files in ``sql/``. Next: the repositories, ``intake``, ``admission``, ``attempts``,
+``outbox``, ``reading``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+
+from sqlalchemy import Connection, Engine, TextClause, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from sentinels.core.errors import QueueUnavailable
+
+_REMEDY = "the same request may be repeated; `sentinels doctor` shows what is down"
+_SESSION = (
+    "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s -c lock_timeout=5s"
+    " -c timezone=UTC"
+)
+
+
+def make_engine(url: str, *, pool_size: int = 4) -> Engine:
+    """An engine for one function; connects when first used and heals after a restart."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "options": _SESSION},
+    )
+
+
+@cache
+def statement(name: str) -> TextClause:
+    """The statement in ``sql/<name>.sql``."""
+    return text(files("sentinels.db").joinpath("sql", f"{name}.sql").read_text("utf-8"))
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn what the driver raises when PostgreSQL is away or overloaded into our word for it."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise QueueUnavailable(
+            f"PostgreSQL does not answer: {_first(error)}", remedy=_REMEDY
+        ) from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise QueueUnavailable(f"PostgreSQL went away: {_first(error)}", remedy=_REMEDY) from error
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction; raises ``QueueUnavailable`` where PostgreSQL is away."""
+    with guarded(), engine.begin() as connection:
+        yield connection
+
+
+def _first(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__

@@ -1,0 +1,181 @@
+"""Storing pushes and cancelling jobs: ``core.queueing.IntakeQueue`` over PostgreSQL.
+
+Before: ``core/submitting``. Next: ``sql/submit_jobs.sql``, ``moves``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+
+from sqlalchemy import Connection, Engine, select
+
+from sentinels.core.capacity import Node, Resources
+from sentinels.core.errors import Conflict, NotFound
+from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
+from sentinels.core.notice import cancelled_in_queue
+from sentinels.core.ports import Failpoint
+from sentinels.core.queueing import Caller, Push, Pushed
+from sentinels.core.submission import Submission
+from sentinels.core.submission_reading import submission_to_config
+from sentinels.core.workload import WorkloadRef
+from sentinels.db.engine import statement, transaction
+from sentinels.db.lanes import ensure_lane, ensure_shape
+from sentinels.db.moves import Change, StaleMove, move_job
+from sentinels.db.outbox import post
+from sentinels.db.rows import image_column, node_of, submission_of
+from sentinels.db.tables import jobs
+
+_CANCEL_TRIES = 5
+
+
+class PostgresIntake:
+    """The front door's side of the queue."""
+
+    def __init__(self, engine: Engine, failpoint: Failpoint) -> None:
+        """``failpoint`` is called before and after a push's commit."""
+        self._engine = engine
+        self._failpoint = failpoint
+        self._lane_of = lru_cache(maxsize=4096)(self._find_lane)
+
+    def replay(self, caller: Caller, key: str, digest: bytes) -> Pushed | None:
+        """See ``IntakeQueue.replay``."""
+        with transaction(self._engine) as connection:
+            return _replay(connection, caller, [key, f"{key}#0"], digest)
+
+    def submit(self, caller: Caller, push: Push) -> Pushed:
+        """See ``IntakeQueue.submit``."""
+        first = push.submissions[0]
+        shape_id, lane_id = self._lane_of(caller.team_id, push.priority, first.resources)
+        with transaction(self._engine) as connection:
+            stored = connection.execute(
+                statement("submit_jobs"),
+                {
+                    "jobs": _job_records(push),
+                    "image": json.dumps(image_column(push.image)),
+                    "team_id": caller.team_id,
+                    "user_id": caller.user_id,
+                    "actor": caller.user,
+                    "priority": push.priority,
+                    "shape_id": shape_id,
+                    "lane_id": lane_id,
+                    "request_digest": push.digest,
+                    "waits_for": json.dumps(list(first.after)),
+                },
+            )
+            ids = tuple(JobId(row.id) for row in stored)
+            if not ids:
+                return self._earlier(connection, caller, push)
+            self._failpoint("submit.before_commit")
+        self._failpoint("submit.after_commit")
+        return Pushed(ids, replayed=False)
+
+    def nodes(self) -> Sequence[Node]:
+        """See ``IntakeQueue.nodes``."""
+        with transaction(self._engine) as connection:
+            return [node_of(row) for row in connection.execute(statement("list_nodes")).mappings()]
+
+    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
+        """See ``IntakeQueue.unknown_jobs``."""
+        if not job_ids:
+            return frozenset()
+        mine = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.team_id == caller.team_id)
+        with transaction(self._engine) as connection:
+            return frozenset(job_ids) - set(connection.execute(mine).scalars())
+
+    def cancel(self, caller: Caller, job_id: JobId) -> JobState:
+        """See ``IntakeQueue.cancel``; tries again where the job moves meanwhile."""
+        for _ in range(_CANCEL_TRIES):
+            with suppress(StaleMove), transaction(self._engine) as connection:
+                return _cancel(connection, caller, job_id)
+        raise Conflict(f"job {job_id} is changing just now", remedy="try again")
+
+    def _find_lane(self, team_id: int, priority: int, resources: Resources) -> tuple[int, int]:
+        with transaction(self._engine) as connection:
+            shape_id = ensure_shape(connection, resources)
+            lane = ensure_lane(connection, team_id=team_id, priority=priority, shape_id=shape_id)
+        return shape_id, lane
+
+    @staticmethod
+    def _earlier(connection: Connection, caller: Caller, push: Push) -> Pushed:
+        keys = [_key(push, position) or "" for position in range(len(push.submissions))]
+        earlier = _replay(connection, caller, keys, push.digest)
+        if earlier is None:
+            raise Conflict("the push could not be stored", remedy="push again")
+        return earlier
+
+
+def _job_records(push: Push) -> str:
+    return json.dumps(
+        [
+            {
+                "name": submission.name,
+                "experiment": submission.experiment,
+                "config": submission_to_config(submission),
+                "idem_key": _key(push, position),
+            }
+            for position, submission in enumerate(push.submissions)
+        ]
+    )
+
+
+def _key(push: Push, position: int) -> str | None:
+    if push.key is None or len(push.submissions) == 1:
+        return push.key
+    return f"{push.key}#{position}"
+
+
+def _replay(
+    connection: Connection, caller: Caller, keys: Sequence[str], digest: bytes
+) -> Pushed | None:
+    found = connection.execute(
+        statement("find_pushed"), {"user_id": caller.user_id, "keys": list(keys)}
+    ).all()
+    if not found:
+        return None
+    if any(bytes(row.request_digest) != digest for row in found):
+        raise Conflict(
+            f"this Idempotency-Key was used for another push, of job {found[0].id}",
+            remedy="use a new key for a new push",
+        )
+    sweep = select(jobs.c.id).where(jobs.c.sweep_id == found[0].id).order_by(jobs.c.id)
+    whole = [row.id for row in connection.execute(sweep)] or [row.id for row in found]
+    return Pushed(tuple(JobId(job_id) for job_id in whole), replayed=True)
+
+
+def _cancel(connection: Connection, caller: Caller, job_id: JobId) -> JobState:
+    mine = select(jobs).where(jobs.c.id == job_id, jobs.c.team_id == caller.team_id)
+    row = connection.execute(mine).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}", remedy="see: sentinels jobs")
+    state = JobState(row["state"])
+    if state in TERMINAL_STATES:
+        already = "is already cancelled" if state is JobState.CANCELLED else f"has already {state}"
+        raise Conflict(f"job {job_id} {already}", remedy=f"see: sentinels status {job_id}")
+    if state is JobState.QUEUED:
+        ref = WorkloadRef(job_id, row["attempt"])
+        _cancel_waiting(connection, caller, ref, submission_of(row))
+        return JobState.CANCELLED
+    asked = {"job_id": job_id, "actor": caller.user}
+    if connection.execute(statement("request_cancel"), asked).first() is None:
+        raise StaleMove
+    return state
+
+
+def _cancel_waiting(
+    connection: Connection, caller: Caller, ref: WorkloadRef, submission: Submission
+) -> None:
+    # The queue row goes first, as a claim takes them: the other order could deadlock with it.
+    connection.execute(statement("leave_queue"), {"job_id": ref.job_id})
+    connection.execute(statement("leave_deferred"), {"job_id": ref.job_id})
+    change = Change(
+        Move.CANCEL,
+        actor=caller.user,
+        reason=Reason.CANCELLED,
+        detail=f"cancelled by {caller.user}",
+        only_from=frozenset({JobState.QUEUED}),
+    )
+    move_job(connection, ref, change)
+    post(connection, cancelled_in_queue(ref, submission, caller.user))

@@ -1,0 +1,92 @@
+"""Rows as values of the core, and back. Before: ``engine``. Next: the repositories."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import RowMapping
+
+from sentinels.core.capacity import Node, Resources
+from sentinels.core.job import JobId, JobState
+from sentinels.core.ports import TrackerRun
+from sentinels.core.queueing import LiveAttempt
+from sentinels.core.submission import Submission
+from sentinels.core.submission_reading import read_submission
+from sentinels.core.workload import Image, ImageKind, WorkloadRef
+
+
+def resources_of(row: RowMapping) -> Resources:
+    """A shape's columns as a request."""
+    return Resources(
+        cpu_millis=row["cpu_millis"],
+        memory_bytes=row["memory_bytes"],
+        gpus=row["gpus"],
+        gpu_type=row["gpu_type"] or None,
+    )
+
+
+def shape_columns(resources: Resources) -> dict[str, int | str]:
+    """A request as a shape's columns."""
+    return {**asdict(resources), "gpu_type": resources.gpu_type or ""}
+
+
+def image_of(stored: dict[str, str | bool | None]) -> Image:
+    """The image column as a value."""
+    fields = {name: value for name, value in stored.items() if name != "kind"}
+    return Image(kind=ImageKind(str(stored["kind"])), **fields)  # type: ignore[arg-type]  # written by image_column
+
+
+def image_column(image: Image) -> dict[str, str | bool | None]:
+    """An image as its column."""
+    return {**asdict(image), "kind": image.kind.value}
+
+
+def submission_of(row: RowMapping) -> Submission:
+    """The config column as the submission it was stored from."""
+    return read_submission(row["image"]["reference"], row["config"])
+
+
+def ref_of(row: RowMapping) -> WorkloadRef:
+    """Which attempt a row is about."""
+    return WorkloadRef(JobId(row["job_id"]), row["attempt"])
+
+
+def node_of(row: RowMapping) -> Node:
+    """A row of ``nodes`` as a node; what is on it is not known here."""
+    return Node(
+        name=row["name"],
+        allocatable=resources_of(row),
+        foreign=Resources(**row["foreign_use"]),
+        ready=row["ready"],
+    )
+
+
+def live_attempt_of(row: RowMapping) -> LiveAttempt:
+    """A row of ``live_attempts.sql`` or ``ended_attempt.sql``."""
+    return LiveAttempt(
+        ref=ref_of(row),
+        state=JobState(row["state"]),
+        user=row["user_name"],
+        team=row["team"],
+        image=image_of(row["image"]),
+        submission=submission_of(row),
+        sweep_id=row["sweep_id"],
+        resources=resources_of(row),
+        launched=row["launched"],
+        lease_expired=row["lease_expired"],
+        seconds_since_launch=float(row["seconds_since_launch"]),
+        submitted_at=row["submitted_at"],
+        cancel_actor=row["cancel_actor"] if row["cancel_requested_at"] else None,
+        run=_run_of(row),
+    )
+
+
+def _run_of(row: RowMapping) -> TrackerRun | None:
+    if not row["mlflow_run_id"]:
+        return None
+    return TrackerRun(
+        run_id=row["mlflow_run_id"],
+        experiment_id="",
+        page_url=row["mlflow_url"] or "",
+        outputs_url=row["outputs_url"] or "",
+    )

@@ -1,0 +1,2 @@
+-- The nodes as the last pass saw them.
+SELECT name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use FROM nodes ORDER BY name

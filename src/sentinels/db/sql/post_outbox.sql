@@ -1,0 +1,6 @@
+-- Add deliveries; one that is there already stays as it is.
+INSERT INTO outbox (job_id, attempt, kind, channel, recipient, body)
+SELECT r.job_id, r.attempt, r.kind, r.channel, r.recipient, coalesce(r.body, '')
+  FROM jsonb_to_recordset(CAST(:items AS jsonb))
+       AS r(job_id bigint, attempt int, kind text, channel text, recipient text, body text)
+ON CONFLICT (job_id, attempt, kind, channel) DO NOTHING

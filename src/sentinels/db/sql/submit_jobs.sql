@@ -1,0 +1,30 @@
+-- Store the jobs of one push, queue or defer them and write their first events: all or nothing.
+-- Returns no row for a job whose idempotency key was used before.
+WITH pushed AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('jobs', 'id')) AS id, r.name, r.experiment, r.config, r.idem_key
+      FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
+           AS r(name text, experiment text, config jsonb, idem_key text)),
+stored AS (
+    INSERT INTO jobs (id, team_id, user_id, name, experiment, image, config, priority, shape_id,
+                      sweep_id, idem_key, request_digest)
+    OVERRIDING SYSTEM VALUE
+    SELECT p.id, :team_id, :user_id, p.name, p.experiment, CAST(:image AS jsonb), p.config, :priority,
+           :shape_id, CASE WHEN count(*) OVER () > 1 THEN min(p.id) OVER () END,
+           p.idem_key, :request_digest
+      FROM pushed p
+    ON CONFLICT (user_id, idem_key) DO NOTHING
+    RETURNING id),
+queued AS (
+    INSERT INTO queue (lane_id, job_id)
+    SELECT :lane_id, id FROM stored WHERE CAST(:waits_for AS jsonb) = '[]'),
+held_back AS (
+    INSERT INTO deferred (job_id, lane_id, waits_for)
+    SELECT id, :lane_id, CAST(:waits_for AS jsonb) FROM stored
+     WHERE CAST(:waits_for AS jsonb) <> '[]'),
+told AS (
+    INSERT INTO job_events (job_id, attempt, from_state, to_state, actor)
+    SELECT id, 0, NULL, 'queued', :actor FROM stored),
+woken AS (
+    UPDATE lanes SET ready = true, last_push = now()
+     WHERE id = :lane_id AND (NOT ready OR last_push < now() - interval '20 seconds'))
+SELECT id FROM stored ORDER BY id

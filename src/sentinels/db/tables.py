@@ -1,0 +1,286 @@
+"""The tables, as SQLAlchemy Core metadata; ``migrations/`` brings a database to this.
+
+``jobs`` is the truth, one row a job. ``queue`` holds only the narrow rows of waiting jobs; a job
+that may not be considered yet waits in ``deferred`` instead. Storage settings have measured
+reasons: the queue's rows live for seconds, so it is vacuumed eagerly; no index names a column that
+a state change touches, so state changes stay heap-only updates. Next: ``sql/``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    Enum,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sentinels.core.job import TERMINAL_STATES, JobState, Reason
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+job_state = Enum(*[state.value for state in JobState], name="job_state", metadata=metadata)
+reason = Enum(*[value.value for value in Reason], name="reason", metadata=metadata)
+
+_TERMINAL = ", ".join(f"'{state.value}'" for state in JobState if state in TERMINAL_STATES)
+
+
+def _moment(name: str, *, nullable: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _big_identity() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("weight", Double, nullable=False, server_default="1"),
+    _now("created_at"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("team_id", Integer, nullable=False),
+    _now("created_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="sha256 of the token"),
+    Column("user_id", Integer, nullable=False),
+    _now("created_at"),
+    _moment("expires_at"),
+)
+
+shapes = Table(
+    "shapes",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("cpu_millis", BigInteger, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("gpu_type", Text, nullable=False, server_default="", comment="empty: any"),
+    UniqueConstraint("cpu_millis", "memory_bytes", "gpus", "gpu_type"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("team_id", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("shape_id", Integer, nullable=False),
+    Column(
+        "low_job_id",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="no waiting row of this lane is below it",
+    ),
+    Column("ready", Boolean, nullable=False, server_default="false"),
+    _now("last_push"),
+    UniqueConstraint("team_id", "priority", "shape_id"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+queue = Table(
+    "queue",
+    metadata,
+    Column("lane_id", Integer, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    _now("enqueued_at"),
+    PrimaryKeyConstraint("lane_id", "job_id"),
+    postgresql_with={
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "2000",
+        "autovacuum_vacuum_cost_delay": "0",
+    },
+)
+
+deferred = Table(
+    "deferred",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("lane_id", Integer, nullable=False),
+    _moment("not_before"),
+    Column("waits_for", JSONB, nullable=False, server_default="[]", comment="job ids"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _big_identity(),
+    Column("team_id", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("image", JSONB, nullable=False, comment="kind, reference, digest, location, commit"),
+    Column("config", JSONB, nullable=False, comment="the resolved submission"),
+    Column("priority", SmallInteger, nullable=False),
+    Column("shape_id", Integer, nullable=False),
+    Column("sweep_id", BigInteger, comment="the first job of its sweep"),
+    Column("idem_key", Text),
+    Column("request_digest", LargeBinary, comment="sha256 of what was pushed under idem_key"),
+    Column("state", job_state, nullable=False, server_default=JobState.QUEUED.value),
+    Column("reason", reason),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    _now("submitted_at"),
+    _moment("started_at"),
+    _moment("finished_at"),
+    _moment("cancel_requested_at"),
+    Column("cancel_actor", Text),
+    CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL}))", name="finished"),
+    CheckConstraint("state <> 'succeeded' OR reason IS NULL", name="success_has_no_reason"),
+    UniqueConstraint("user_id", "idem_key"),
+    Index("jobs_team_id_name_id_idx", "team_id", "name", "id"),
+    Index("jobs_sweep_id_idx", "sweep_id", postgresql_where=text("sweep_id IS NOT NULL")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("lane_id", Integer, nullable=False, comment="where it was claimed from"),
+    Column("shape_id", Integer, nullable=False),
+    Column("live", Boolean, nullable=False, server_default="true"),
+    Column("uid", Text, comment="the workload's, once launched"),
+    Column("node", Text),
+    _now("claimed_at"),
+    _moment("lease_until"),
+    _moment("launched_at"),
+    _moment("started_at"),
+    _moment("finished_at"),
+    Column("exit_code", Integer),
+    Column("reason", reason),
+    Column("message", Text),
+    Column("mlflow_run_id", Text),
+    Column("mlflow_url", Text),
+    Column("outputs_url", Text),
+    Column("outputs_complete", Boolean),
+    Column("released", Boolean, nullable=False, server_default="false"),
+    Column("peak_memory_bytes", BigInteger),
+    Column("cpu_seconds", Double),
+    Column("peak_gpu_memory_bytes", BigInteger),
+    Column("mean_gpu_percent", Double),
+    Column("dossier", JSONB),
+    PrimaryKeyConstraint("job_id", "attempt"),
+    Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    _big_identity(),
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("from_state", job_state),
+    Column("to_state", job_state, nullable=False),
+    Column("reason", reason),
+    Column("actor", Text, nullable=False),
+    Column("detail", Text),
+    _now("at"),
+    Index("job_events_job_id_id_idx", "job_id", "id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _big_identity(),
+    Column("lane_id", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
+    _now("at"),
+    Index("decisions_lane_id_id_idx", "lane_id", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _big_identity(),
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("channel", Text, nullable=False, comment="messenger, tracker or outputs"),
+    Column("recipient", Text, comment="the messenger's channel; null: its default"),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    _now("created_at"),
+    Column(
+        "due_at",
+        DateTime(timezone=True),
+        server_default=func.now(),
+        comment="null once nothing is left to do",
+    ),
+    _moment("delivered_at"),
+    CheckConstraint("state IN ('pending', 'delivered', 'kept', 'failed')", name="state"),
+    CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
+    UniqueConstraint("job_id", "attempt", "kind", "channel"),
+    Index("outbox_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("cpu_millis", BigInteger, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("gpu_type", Text),
+    Column("ready", Boolean, nullable=False),
+    Column("foreign_use", JSONB, nullable=False, server_default="{}"),
+    _now("seen_at"),
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    _big_identity(),
+    _now("at"),
+    Column("settled", Integer, nullable=False),
+    Column("launched", Integer, nullable=False),
+    Column("waiting_lanes", Integer, nullable=False),
+    Column("milliseconds", Double, nullable=False),
+    Column("error", Text),
+    Index("passes_at_idx", "at"),
+)
