@@ -70,7 +70,13 @@ class NotFound(SentinelsError):
 
 
 class Ambiguous(SentinelsError):
-    """The reference fits more than one job."""
+    """The reference fits more than one job; ``candidates`` are the first that it fits."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, candidates: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.candidates = tuple(candidates)
 
 
 class Conflict(SentinelsError):

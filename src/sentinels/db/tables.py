@@ -208,8 +208,8 @@ attempts = Table(
 job_events = Table(
     "job_events",
     metadata,
-    _big_identity(),
     Column("job_id", BigInteger, nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("from_state", job_state),
     Column("to_state", job_state, nullable=False),
@@ -217,7 +217,7 @@ job_events = Table(
     Column("actor", Text, nullable=False),
     Column("detail", Text),
     _now("at"),
-    Index("job_events_job_id_id_idx", "job_id", "id"),
+    PrimaryKeyConstraint("job_id", "id"),
 )
 
 decisions = Table(

@@ -1,4 +1,5 @@
 -- Pop counts[i] jobs from lane_ids[i], oldest first, and open an attempt with a lease for each.
+-- A lane is locked, not its rows: what a cancel takes away meanwhile is simply not popped.
 -- The low-water mark passes only rows older than 60 s, so that no push in flight is hidden below it.
 WITH want AS (
     SELECT * FROM unnest(CAST(:lane_ids AS int[]), CAST(:counts AS int[])) AS w(lane_id, n)),
@@ -6,13 +7,13 @@ lane AS MATERIALIZED (
     SELECT l.id, l.shape_id, l.low_job_id, w.n FROM lanes l JOIN want w ON w.lane_id = l.id
        FOR UPDATE OF l SKIP LOCKED),
 picked AS MATERIALIZED (
-    SELECT q.lane_id, q.job_id
+    SELECT q.ctid AS place
       FROM lane, LATERAL (
-           SELECT q.lane_id, q.job_id FROM queue q
+           SELECT q.ctid FROM queue q
             WHERE q.lane_id = lane.id AND q.job_id >= lane.low_job_id
-            ORDER BY q.job_id LIMIT lane.n FOR UPDATE SKIP LOCKED) q),
+            ORDER BY q.job_id LIMIT lane.n) q),
 popped AS (
-    DELETE FROM queue q USING picked p WHERE q.lane_id = p.lane_id AND q.job_id = p.job_id
+    DELETE FROM queue q USING picked p WHERE q.ctid = p.place
     RETURNING q.lane_id, q.job_id, q.enqueued_at),
 claimed AS (
     UPDATE jobs j SET state = 'dispatched', attempt = j.attempt + 1, reason = NULL

@@ -104,9 +104,9 @@ CREATE TABLE jobs (
 )
  WITH (fillfactor = 80);
 
-CREATE INDEX jobs_sweep_id_idx ON jobs (sweep_id) WHERE sweep_id IS NOT NULL;
-
 CREATE INDEX jobs_team_id_name_id_idx ON jobs (team_id, name, id);
+
+CREATE INDEX jobs_sweep_id_idx ON jobs (sweep_id) WHERE sweep_id IS NOT NULL;
 
 COMMENT ON COLUMN jobs.image IS 'kind, reference, digest, location, commit';
 
@@ -153,8 +153,8 @@ COMMENT ON COLUMN attempts.lane_id IS 'where it was claimed from';
 COMMENT ON COLUMN attempts.uid IS 'the workload''s, once launched';
 
 CREATE TABLE job_events (
-    id BIGINT GENERATED ALWAYS AS IDENTITY,
     job_id BIGINT NOT NULL,
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
     attempt INTEGER NOT NULL,
     from_state job_state,
     to_state job_state NOT NULL,
@@ -162,10 +162,8 @@ CREATE TABLE job_events (
     actor TEXT NOT NULL,
     detail TEXT,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT job_events_pkey PRIMARY KEY (id)
+    CONSTRAINT job_events_pkey PRIMARY KEY (job_id, id)
 );
-
-CREATE INDEX job_events_job_id_id_idx ON job_events (job_id, id);
 
 CREATE TABLE decisions (
     id BIGINT GENERATED ALWAYS AS IDENTITY,

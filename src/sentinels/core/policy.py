@@ -1,0 +1,159 @@
+"""What the administrator decides: priorities, ageing, shares; and when a job is tried again.
+
+Comes in: settings and how attempts ended. Goes out: numbers for ``planning``, decisions for
+``settling``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sentinels.core.capacity import Resources
+from sentinels.core.errors import Fault
+from sentinels.core.job import Reason, ReasonClass
+from sentinels.core.quantity import format_memory
+from sentinels.core.submission import Retry
+
+PRIORITY_CLASSES: Mapping[str, int] = {"low": 10, "normal": 20, "high": 30, "urgent": 40}
+CLASS_STEP = 10
+"""How far two neighbouring priority classes are apart, and what one step of ageing adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The administrator's choices.
+
+    A waiting job rises by one class for every ``ageing_seconds``, up to ``ageing_limit`` points.
+    One that has waited ``reserve_after_seconds`` and fits no node now gets a node kept free for
+    it. ``team_weights`` are the teams' parts in the fair share; a team that is not named has 1.
+    """
+
+    priority_classes: Mapping[str, int] = field(default_factory=lambda: PRIORITY_CLASSES)
+    ageing_seconds: float = 6 * 3600
+    ageing_limit: int = 30
+    reserve_after_seconds: float = 900
+    team_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def with_weights(self, team_weights: Mapping[str, float]) -> Policy:
+        """The same policy with these weights."""
+        return replace(self, team_weights=team_weights)
+
+    def effective_priority(self, priority: int, waited_seconds: float) -> int:
+        """A class's value plus what waiting has added to it."""
+        steps = int(max(0.0, waited_seconds) // self.ageing_seconds)
+        return priority + min(steps * CLASS_STEP, self.ageing_limit)
+
+    def class_name(self, priority: int) -> str:
+        """What people call this value."""
+        names = {value: name for name, value in self.priority_classes.items()}
+        return names.get(priority, str(priority))
+
+
+def priority_faults(priority: str, policy: Policy) -> list[Fault]:
+    """The fault of a priority class that does not exist."""
+    if priority in policy.priority_classes:
+        return []
+    known = list(policy.priority_classes)
+    close = difflib.get_close_matches(priority, known, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}"
+    return [Fault("priority", "there is no such priority class", value=priority, remedy=remedy)]
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """How an earlier attempt of a job ended."""
+
+    reason: Reason
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDecision:
+    """Try again after so many seconds with this request; ``why`` says what is different."""
+
+    after_seconds: int
+    resources: Resources
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An end to be judged, with what came before it."""
+
+    retry: Retry
+    reason: Reason
+    exit_code: int | None
+    resources: Resources
+    earlier: Sequence[PastAttempt]
+    infrastructure_tries: int
+
+    def backoff(self, times: int) -> int:
+        seconds = self.retry.backoff_seconds << min(max(0, times - 1), 20)
+        return min(seconds, self.retry.backoff_limit_seconds)
+
+
+def retry_decision(
+    retry: Retry,
+    *,
+    reason: Reason,
+    exit_code: int | None,
+    resources: Resources,
+    earlier: Sequence[PastAttempt],
+    infrastructure_tries: int,
+) -> RetryDecision | None:
+    """Whether and how the job is tried again after this end; None: it has failed.
+
+    The infrastructure's faults never use up the tries that the submission names.
+    """
+    end = _End(retry, reason, exit_code, resources, earlier, infrastructure_tries)
+    if reason.reason_class is ReasonClass.INFRASTRUCTURE:
+        return _after_infrastructure(end)
+    return _RULES.get(reason, _never)(end)
+
+
+def _never(_: _End) -> RetryDecision | None:
+    return None
+
+
+def _after_infrastructure(end: _End) -> RetryDecision | None:
+    infrastructure = ReasonClass.INFRASTRUCTURE
+    before = sum(past.reason.reason_class is infrastructure for past in end.earlier)
+    if before >= end.infrastructure_tries:
+        return None
+    wait = end.backoff(before) if before else 0
+    return RetryDecision(wait, end.resources, "queued again, free of charge")
+
+
+def _after_out_of_memory(end: _End) -> RetryDecision | None:
+    growth = end.retry.oom
+    before = sum(past.reason is Reason.OUT_OF_MEMORY for past in end.earlier)
+    if growth is None or before >= growth.tries:
+        return None
+    grown = int(end.resources.memory_bytes * growth.factor)
+    if growth.limit_bytes is not None:
+        grown = min(grown, growth.limit_bytes)
+    if grown <= end.resources.memory_bytes:
+        return None
+    larger = replace(end.resources, memory_bytes=grown)
+    return RetryDecision(
+        end.backoff(before + 1), larger, f"tried again with {format_memory(grown)} of memory"
+    )
+
+
+def _after_exit(end: _End) -> RetryDecision | None:
+    if end.exit_code is None:
+        return None
+    allowed = end.retry.exit_codes.get(end.exit_code, 0)
+    before = sum(past.exit_code == end.exit_code for past in end.earlier)
+    if before >= allowed:
+        return None
+    why = f"retry {before + 1} of {allowed} for exit code {end.exit_code}"
+    return RetryDecision(end.backoff(before + 1), end.resources, why)
+
+
+_RULES: dict[Reason, Callable[[_End], RetryDecision | None]] = {
+    Reason.OUT_OF_MEMORY: _after_out_of_memory,
+    Reason.EXITED_NONZERO: _after_exit,
+}

@@ -1,0 +1,246 @@
+"""What the front door reads back from PostgreSQL: the rows as values, and the Protocol over them.
+
+Every question carries the caller's team; a job of another team is as good as none. Nothing here
+counts a table: waiting jobs are counted up to ``WAITING_BOUND`` and no further. Adapter:
+``db/reading``. Before: ``queueing``. Next: ``functions/submit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sentinels.core.capacity import Node, Resources
+from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.observation import Usage
+from sentinels.core.ports import JobRef
+from sentinels.core.queueing import Caller
+from sentinels.core.workload import Image
+
+WAITING_BOUND = 10_000
+"""Waiting jobs are looked at up to here; a place or a count that reaches it means "at least"."""
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as people see it; what is named ``last_`` is of its newest attempt or event."""
+
+    id: JobId
+    name: str
+    experiment: str
+    user: str
+    team: str
+    image: Image
+    config: Mapping[str, Json]
+    state: JobState
+    reason: Reason | None
+    attempt: int
+    resources: Resources
+    sweep_id: JobId | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    cancel_actor: str | None
+    last_exit_code: int | None
+    last_mlflow_url: str | None
+    last_event: int
+    last_detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One attempt of a job. ``live`` is whether a workload of it may still exist."""
+
+    attempt: int
+    live: bool
+    uid: str | None
+    node: str | None
+    launched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    exit_code: int | None
+    reason: Reason | None
+    message: str | None
+    outputs_complete: bool | None
+    mlflow_run_id: str | None
+    mlflow_url: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """A row of a job's history, with its id."""
+
+    id: int
+    event: JobEvent
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list is about; an empty part does not filter. ``name`` matches a beginning."""
+
+    states: Sequence[JobState] = ()
+    name: str | None = None
+    experiment: str | None = None
+    user: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sweep: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where jobs stand among the waiting ones of all teams, counted from 1, first ones first.
+
+    The order is by priority with age, then by age: the planner's, but for the fair share between
+    teams, which changes with every launch.
+    """
+
+    waiting: int
+    position: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why a lane was not admitted, as of the last pass that changed its mind.
+
+    ``considered`` is whether a pass has looked at the lane since the job entered it.
+    """
+
+    sentence: str | None
+    considered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why a job may not be considered yet: a time, or jobs that have not succeeded."""
+
+    not_before: datetime | None
+    waits_for: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node, what our workloads on it hold, and the caller's team's jobs among them."""
+
+    node: Node
+    used: Resources
+    jobs: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A message to a person, as the outbox knows it. ``recipient`` None: the default channel."""
+
+    id: int
+    job_id: JobId
+    attempt: int
+    kind: str
+    recipient: str | None
+    text: str
+    state: str
+    tries: int
+    error: str | None
+    created_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Numbers that tell whether the whole works; counts stop at ``WAITING_BOUND``, ages in seconds.
+
+    ``abandoned`` are jobs whose launch nobody has driven for a minute past its lease. ``passes`` is
+    of all time, ``launches`` of the last hour. ``outbox_overdue_seconds`` is how long the oldest
+    due delivery has not been taken; ``outbox_error`` is what holds up the most tried one.
+    """
+
+    waiting: int
+    deferred: int
+    oldest_waiting_seconds: float | None
+    dispatched: int
+    running: int
+    abandoned: Sequence[int]
+    passes: int
+    launches: int
+    last_pass_seconds: float | None
+    last_pass_error: str | None
+    outbox_pending: int
+    outbox_overdue_seconds: float
+    outbox_error: str | None
+
+
+class Reading(Protocol):
+    """What the front door's answers are made of. All raise ``QueueUnavailable``."""
+
+    def caller_of(self, token: str) -> Caller | None:
+        """Whose token this is."""
+        ...
+
+    def find(self, caller: Caller, ref: str) -> JobRef:
+        """The job meant by an id, a name (its newest) or the beginning of one name.
+
+        Raises ``NotFound``, and ``Ambiguous`` with the names that fit.
+        """
+        ...
+
+    def jobs(self, caller: Caller, ids: Sequence[int]) -> Sequence[JobView]:
+        """These jobs, in this order, without those that are not the caller's team's."""
+        ...
+
+    def list_ids(
+        self, caller: Caller, wanted: JobFilter, *, before: int | None, limit: int
+    ) -> Sequence[JobId]:
+        """Ids of jobs, newest first, below the id ``before``."""
+        ...
+
+    def attempts(self, job: JobRef) -> Sequence[AttemptView]:
+        """Every attempt, oldest first."""
+        ...
+
+    def events(self, job: JobRef) -> Sequence[EventView]:
+        """The history, oldest first."""
+        ...
+
+    def last_event(self, job: JobRef) -> int:
+        """Id of the newest event."""
+        ...
+
+    def places(self, ids: Sequence[int]) -> Places:
+        """Where these jobs stand; one that is beyond ``WAITING_BOUND`` is left out."""
+        ...
+
+    def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
+        """The first waiting jobs of the caller's team, in order; deferred ones come last."""
+        ...
+
+    def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
+        """The team's jobs that were claimed and have not ended."""
+        ...
+
+    def answers(self, ids: Sequence[int]) -> Mapping[int, Answer]:
+        """For each of these waiting jobs, why its lane was not admitted."""
+        ...
+
+    def held(self, ids: Sequence[int]) -> Mapping[int, Held]:
+        """Those of these jobs that may not be considered yet."""
+        ...
+
+    def nodes(self, caller: Caller) -> Sequence[NodeView]:
+        """Every node as the last pass saw it, by name."""
+        ...
+
+    def notices(self, caller: Caller, *, job: int | None, limit: int) -> Sequence[NoticeView]:
+        """Notices, newest first."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """How the whole does."""
+        ...
+
+    def behind(self) -> str | None:
+        """What is wrong with the schema; None where it is of this version."""
+        ...

@@ -1,0 +1,35 @@
+"""Text from elsewhere, made safe to show: what could steer a terminal is taken out.
+
+Comes in: any string a person or a program set. Goes out: the same without control characters,
+escape sequences, direction marks and zero-width characters. Source of the ranges: ECMA-48 (C0, C1,
+CSI, OSC) and Unicode's bidirectional and default-ignorable format characters.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC: titles, links, clipboard
+    r"|\x1b[ -/]*[0-~]",
+    re.DOTALL,
+)
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    "|[\U000e0000-\U000e007f]"
+)
+_UNSAFE_BUT_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f", 1))
+
+
+def printable(text: str, *, keep_newlines: bool = False) -> str:
+    """``text`` without anything that could steer a terminal; newlines and tabs on request."""
+    without_sequences = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
+    unsafe = _UNSAFE_BUT_LINES if keep_newlines else _UNSAFE
+    return unsafe.sub("\ufffd", without_sequences)
+
+
+def has_control(text: str) -> bool:
+    """Whether there is anything in ``text`` that ``printable`` would take out."""
+    return _UNSAFE.search(text) is not None

@@ -1,0 +1,13 @@
+-- Ids of one team's jobs that pass every filter given, newest first, below a cursor.
+SELECT j.id
+  FROM jobs j
+ WHERE j.team_id = :team_id
+   AND (CAST(:before AS bigint) IS NULL OR j.id < CAST(:before AS bigint))
+   AND (CAST(:states AS job_state[]) IS NULL OR j.state = ANY(CAST(:states AS job_state[])))
+   AND (CAST(:name AS text) IS NULL OR starts_with(j.name, CAST(:name AS text)))
+   AND (CAST(:experiment AS text) IS NULL OR j.experiment = CAST(:experiment AS text))
+   AND (CAST(:user_name AS text) IS NULL
+        OR j.user_id = (SELECT u.id FROM users u WHERE u.name = CAST(:user_name AS text)))
+   AND (CAST(:labels AS jsonb) IS NULL OR j.config->'labels' @> CAST(:labels AS jsonb))
+   AND (CAST(:sweep AS bigint) IS NULL OR j.sweep_id = CAST(:sweep AS bigint))
+ ORDER BY j.id DESC LIMIT :limit

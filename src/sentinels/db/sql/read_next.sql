@@ -1,0 +1,20 @@
+-- One team's first :limit waiting jobs in queue order (see read_places), then its deferred ones.
+WITH considered AS (
+    SELECT q.job_id, q.enqueued_at, l.priority
+      FROM (SELECT id, priority, low_job_id FROM lanes
+             WHERE ready AND team_id = :team_id ORDER BY priority DESC, id) l
+     CROSS JOIN LATERAL (
+           SELECT q.job_id, q.enqueued_at FROM queue q
+            WHERE q.lane_id = l.id AND q.job_id >= l.low_job_id
+            ORDER BY q.job_id LIMIT :limit) q
+     LIMIT :bound),
+following AS (
+    SELECT job_id, 0 AS deferred, row_number() OVER (
+               ORDER BY priority + least(:ageing_limit, :ageing_step * floor(
+                        greatest(0, extract(epoch FROM now() - enqueued_at)) / :ageing_seconds)) DESC,
+                        enqueued_at, job_id) AS position
+      FROM considered
+     UNION ALL
+    SELECT d.job_id, 1, row_number() OVER (ORDER BY d.not_before, d.job_id)
+      FROM deferred d JOIN lanes l ON l.id = d.lane_id WHERE l.team_id = :team_id)
+SELECT job_id FROM following ORDER BY deferred, position LIMIT :limit

@@ -1,0 +1,8 @@
+-- What every live attempt holds of the node it is on, and whether it is the team's own.
+SELECT a.job_id, a.node, j.team_id = :team_id AS mine,
+       s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type
+  FROM attempts a
+  JOIN jobs j ON j.id = a.job_id
+  JOIN shapes s ON s.id = a.shape_id
+ WHERE NOT a.released AND a.live AND a.node IS NOT NULL
+ ORDER BY a.job_id

@@ -1,0 +1,1 @@
+"""The clockwork: ``main`` wires it, ``handler`` makes one pass of however many pokes."""

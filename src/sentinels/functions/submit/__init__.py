@@ -1,0 +1,1 @@
+"""The front door: ``main`` wires it, ``handler`` lets requests in, ``routes`` lists them."""

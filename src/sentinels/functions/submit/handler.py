@@ -1,0 +1,57 @@
+"""Let a request in: find its route, its caller and its parameters, and hand it on.
+
+Comes in: any HTTP request. Goes out: a response. Before: ``main``. Next: ``routes``.
+"""
+
+from __future__ import annotations
+
+from flask import Request, Response
+
+from sentinels.core.errors import SentinelsError
+from sentinels.core.queueing import Caller
+from sentinels.core.reading import Reading
+from sentinels.functions.http import UnknownCaller, answered
+from sentinels.functions.routing import Match, match, read_query
+from sentinels.functions.submit.door import Ask, FrontDoor
+from sentinels.functions.submit.routes import ROUTES, OpenRoute, Route
+
+_TOKEN_LIMIT = 512
+_REMEDY = "log in: sentinels login, or give the token with --token or SENTINELS_TOKEN"
+
+
+def handle(door: FrontDoor, request: Request) -> Response:
+    """Answer any request."""
+    return door.telemetry.observed(
+        request,
+        _template(request),
+        lambda asked: answered(asked, lambda let_in: _let_in(door, let_in)),
+    )
+
+
+def _let_in(door: FrontDoor, request: Request) -> Response:
+    found = match(ROUTES, request.method, request.path)
+    if isinstance(found.route, OpenRoute):
+        return found.route.handle(door)
+    caller = _caller(door.reading, request)
+    query = read_query(found.route.query, request.args)
+    return found.route.handle(Ask(door, request, caller, found.names, query))
+
+
+def _caller(reading: Reading, request: Request) -> Caller:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise UnknownCaller("this needs a token: Authorization: Bearer …", remedy=_REMEDY)
+    caller = reading.caller_of(token) if len(token) <= _TOKEN_LIMIT else None
+    if caller is None:
+        raise UnknownCaller("nobody has this token, or it has expired", remedy=_REMEDY)
+    return caller
+
+
+def _template(request: Request) -> str:
+    """What the request counts under: a route's template, so that there are few of them."""
+    try:
+        found: Match[Route | OpenRoute] = match(ROUTES, request.method, request.path)
+    except SentinelsError:
+        return "none"
+    return found.route.template

@@ -1,0 +1,55 @@
+"""Where a waiting job stands and why it waits.
+
+Comes in: jobs, and what PostgreSQL knows of the queue. Goes out: each job's ``queue`` block: its
+place, how many wait, one sentence why. Before: the handlers. Next: ``shaping``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from sentinels.core.job import JobState
+from sentinels.core.quantity import format_duration
+from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, Json, Places
+from sentinels.functions.submit.door import FrontDoor
+from sentinels.functions.submit.shaping import job_json
+
+
+def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]:
+    """Jobs with their places, asked for all at once; nothing is asked where none of them waits."""
+    waiting = [job.id for job in jobs if job.state is JobState.QUEUED]
+    if not waiting:
+        return [job_json(job, None) for job in jobs]
+    places, answers = door.reading.places(waiting), door.reading.answers(waiting)
+    held, now = door.reading.held(waiting), door.clock()
+    blocks: dict[int, Json] = {}
+    for job_id in waiting:
+        why = _why_held(held[job_id], now) if job_id in held else _why(answers.get(job_id))
+        blocks[job_id] = {
+            "position": None if job_id in held else places.position.get(job_id, WAITING_BOUND),
+            "waiting": places.waiting,
+            "why": why,
+        }
+    return [job_json(job, blocks.get(job.id)) for job in jobs]
+
+
+def place_json(places: Places, job_id: int, *, held: bool) -> dict[str, Json]:
+    """The place alone, as a push is told it; None for a job that may not be considered yet."""
+    position = None if held else places.position.get(job_id, WAITING_BOUND)
+    return {"position": position, "waiting": places.waiting}
+
+
+def _why(answer: Answer | None) -> str:
+    if answer is None or not answer.considered:
+        return "waiting for the next dispatch pass"
+    return answer.sentence or "waiting for its turn"
+
+
+def _why_held(held: Held, now: datetime) -> str:
+    if held.waits_for:
+        ids = [str(job_id) for job_id in held.waits_for]
+        return f"starts after job{'s' if len(ids) > 1 else ''} {' and '.join(ids)}"
+    seconds = math.ceil((held.not_before - now).total_seconds()) if held.not_before else 0
+    return f"retries in {format_duration(seconds)}" if seconds > 0 else "is about to be queued"

@@ -1,0 +1,72 @@
+"""Push and cancel: the requests that change something.
+
+Comes in: an ``Ask``. Goes out: the jobs that were stored or changed. Before: ``routes``. Next:
+``core/submitting``.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Response
+
+from sentinels.core.errors import InvalidRequest
+from sentinels.core.job import JobState
+from sentinels.core.queueing import Pushed
+from sentinels.core.reading import Json
+from sentinels.core.submitting import cancel, push
+from sentinels.functions.http import read_body, reply
+from sentinels.functions.json_reading import read_json
+from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.placing import jobs_json, place_json
+
+_KEY_LIMIT = 200
+
+
+def push_jobs(ask: Ask) -> Response:
+    """Store one push: a job, or a sweep's jobs."""
+    key = _key(ask.request.headers.get("Idempotency-Key"))
+    body = _two_keys(read_json(read_body(ask.request)))
+    ports = ask.door.ports
+    pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
+    status = HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED
+    return reply(_pushed_json(ask, pushed), status)
+
+
+def cancel_job(ask: Ask) -> Response:
+    """Cancel a job, or ask for its end."""
+    job = ask.job()
+    state = cancel(ask.door.ports, ask.caller, job.id)
+    shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
+    effect = "cancelled" if state is JobState.CANCELLED else "requested"
+    return reply({"job": shaped[0], "effect": effect})
+
+
+def _pushed_json(ask: Ask, pushed: Pushed) -> dict[str, Json]:
+    reading, first = ask.door.reading, pushed.job_ids[0]
+    shaped = jobs_json(ask.door, reading.jobs(ask.caller, pushed.job_ids))
+    place = place_json(reading.places([first]), first, held=first in reading.held([first]))
+    return {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+
+
+def _key(given: str | None) -> str | None:
+    if given is None:
+        return None
+    if not given.isascii() or not given.isprintable() or not 1 <= len(given) <= _KEY_LIMIT:
+        raise InvalidRequest(
+            f"Idempotency-Key must be 1 to {_KEY_LIMIT} printable ASCII characters",
+            remedy="use a UUID",
+        )
+    return given
+
+
+def _two_keys(body: object) -> dict[str, object]:
+    if not isinstance(body, dict):
+        raise InvalidRequest('the body must be {"image": …, "config": …}')
+    unknown = sorted(set(body) - {"image", "config"})
+    if unknown:
+        raise InvalidRequest(
+            f"the body has the unknown key {unknown[0][:100]!r}",
+            remedy='it takes "image" and "config"',
+        )
+    return {"image": body.get("image"), "config": body.get("config", {})}

@@ -1,0 +1,134 @@
+"""The verbs over a real PostgreSQL and a scripted cluster, wired as the functions wire them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sentinels.core.policy import Policy
+from sqlalchemy import Engine, text
+
+from sentinels.clock import utc_now
+from sentinels.core.dispatching import DispatchPorts, run_pass
+from sentinels.core.job import JobId
+from sentinels.core.notifying import NotifyPorts
+from sentinels.core.ports import Failpoint, Messenger, Tracker
+from sentinels.core.queueing import Caller, PassReport, Pushed
+from sentinels.core.settling import SettlePorts, SettlingLimits
+from sentinels.core.submitting import SubmitPorts, push
+from sentinels.core.workload import Image, ImageKind, WorkloadRef
+from sentinels.db.admission import PostgresDispatchQueue
+from sentinels.db.intake import PostgresIntake
+from sentinels.db.outbox import PostgresOutbox
+from tests.support.scripted import ScriptedCluster
+
+
+def nothing(name: str) -> None:
+    """The failpoint that never fails."""
+
+
+class AnyImage:
+    """Takes every directory for an image."""
+
+    def resolve(self, reference: str) -> Image:
+        return Image(ImageKind.DIRECTORY, reference, "sha256:0", reference)
+
+
+class AnyData:
+    """Misses nothing."""
+
+    def missing(self, paths: Sequence[str]) -> Mapping[str, str]:
+        return {}
+
+
+@dataclass
+class Pokes:
+    """Counts the pokes."""
+
+    count: int = 0
+
+    def queue_changed(self) -> None:
+        self.count += 1
+
+
+@dataclass
+class Desk:
+    """One caller, one queue, one cluster."""
+
+    engine: Engine
+    caller: Caller
+    cluster: ScriptedCluster = field(default_factory=ScriptedCluster)
+    tracker: Tracker | None = None
+    messenger: Messenger | None = None
+    policy: Policy = field(default_factory=Policy)
+    limits: SettlingLimits = field(default_factory=lambda: SettlingLimits(lease_seconds=30))
+    failpoint: Failpoint = nothing
+    pokes: Pokes = field(default_factory=Pokes)
+    max_launches: int = 50
+
+    def push(self, key: str | None = None, **config: object) -> Pushed:
+        ports = SubmitPorts(
+            queue=PostgresIntake(self.engine, self.failpoint),
+            images=AnyImage(),
+            data=AnyData(),
+            events=self.pokes,
+            policy=self.policy,
+        )
+        config = {"command": ["python", "main.py"], **config}
+        return push(ports, self.caller, image="/code/digits", config=config, key=key)
+
+    def job(self, **config: object) -> JobId:
+        return self.push(**config).job_ids[0]
+
+    @property
+    def queue(self) -> PostgresDispatchQueue:
+        return PostgresDispatchQueue(self.engine, lease_seconds=self.limits.lease_seconds)
+
+    def settle(self, actor: str = "dispatch") -> SettlePorts:
+        return SettlePorts(
+            self.queue, self.cluster, utc_now, self.failpoint, actor, limits=self.limits
+        )
+
+    def tick(self) -> PassReport:
+        return run_pass(
+            DispatchPorts(
+                queue=self.queue,
+                settle=self.settle(),
+                tracker=self.tracker,
+                tracker_url="",
+                stopwatch=time.monotonic,
+                policy=self.policy,
+                max_launches=self.max_launches,
+            )
+        )
+
+    def notify(self) -> NotifyPorts:
+        return NotifyPorts(
+            settle=self.settle("notify"),
+            outbox=PostgresOutbox(self.engine),
+            events=self.pokes,
+            messenger=self.messenger,
+            tracker=self.tracker,
+            tracker_url="",
+        )
+
+    def ask(self, query: str, **values: object) -> list[tuple[object, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query), values)]
+
+    def change(self, statement: str, **values: object) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def state(self, job_id: int) -> str:
+        return str(self.ask("SELECT state FROM jobs WHERE id = :id", id=job_id)[0][0])
+
+    def story(self, job_id: int) -> list[str]:
+        rows = self.ask("SELECT to_state FROM job_events WHERE job_id = :id ORDER BY id", id=job_id)
+        return [str(row[0]) for row in rows]
+
+
+def ref(job_id: int, attempt: int = 1) -> WorkloadRef:
+    """The workload of an attempt."""
+    return WorkloadRef(JobId(job_id), attempt)

@@ -1,0 +1,62 @@
+"""A cluster that does as it is told: it records what was asked of it and re-implements nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.observation import Absent, Observation, Pending
+from sentinels.core.ports import LogChunk
+from sentinels.core.workload import Workload, WorkloadRef
+
+GIB = 1024**3
+
+
+def node(cpus: int = 4, name: str = "box") -> Node:
+    """A ready node with this many CPUs, 4 GiB each."""
+    return Node(name, Resources(cpu_millis=cpus * 1000, memory_bytes=cpus * 4 * GIB))
+
+
+@dataclass
+class ScriptedCluster:
+    """Set ``seen`` for what it observes and ``trouble`` for what ``launch`` raises."""
+
+    nodes: Sequence[Node] = (node(),)
+    seen: dict[WorkloadRef, Observation] = field(default_factory=dict)
+    trouble: Exception | None = None
+    launches: list[Workload] = field(default_factory=list)
+    stops: list[tuple[WorkloadRef, str]] = field(default_factory=list)
+    released: list[WorkloadRef] = field(default_factory=list)
+    extra: frozenset[WorkloadRef] = frozenset()
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self.nodes)
+
+    def launch(self, workload: Workload) -> str:
+        if self.trouble:
+            raise self.trouble
+        self.launches.append(workload)
+        return f"uid-{workload.ref.name}"
+
+    def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
+        launched = {workload.ref: Pending(f"uid-{workload.ref.name}") for workload in self.launches}
+        return {ref: self.seen.get(ref) or launched.get(ref) or Absent() for ref in refs}
+
+    def held(self) -> frozenset[WorkloadRef]:
+        return self.extra | {workload.ref for workload in self.launches} - set(self.released)
+
+    def stop(self, ref: WorkloadRef, *, why: str) -> None:
+        self.stops.append((ref, why))
+
+    def release(self, ref: WorkloadRef) -> None:
+        self.released.append(ref)
+
+    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+        return LogChunk(b"", offset, ended=True)
+
+    def log_size(self, ref: WorkloadRef) -> int:
+        return 0
+
+    def collect_outputs(self, workload: Workload) -> bool:
+        return True
