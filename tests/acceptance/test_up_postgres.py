@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,11 +71,16 @@ def test_a_stale_pid_file_that_names_a_stranger_does_not_keep_it_from_starting(
     (file,) = server.home.glob("postgres/data-*/postmaster.pid")
     _, *rest = file.read_text().split("\n")
     killed.kill()
-    file.write_text("\n".join([str(os.getpid()), *rest]))
+    with subprocess.Popen(["sleep", "60"], user=file.stat().st_uid) as stranger:
+        try:
+            file.write_text("\n".join([str(stranger.pid), *rest]))
 
-    server.start()
+            server.start()
 
-    assert server.answers()
+            assert server.answers()
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 def test_stop_ends_it_and_leaves_others_alone(server: EmbeddedPostgres) -> None:

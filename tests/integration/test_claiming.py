@@ -6,10 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sentinels.core.planning import Grant
 from sqlalchemy import text
 
 from sentinels.core.capacity import Resources
+from sentinels.core.planning import Grant
 from sentinels.db.engine import statement
 from tests.support.desk import Desk, ref
 from tests.support.scripted import node

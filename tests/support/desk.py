@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sentinels.core.policy import Policy
 from sqlalchemy import Engine, text
 
 from sentinels.clock import utc_now
 from sentinels.core.dispatching import DispatchPorts, run_pass
 from sentinels.core.job import JobId
 from sentinels.core.notifying import NotifyPorts
+from sentinels.core.policy import Policy
 from sentinels.core.ports import Failpoint, Messenger, Tracker
 from sentinels.core.queueing import Caller, PassReport, Pushed
 from sentinels.core.settling import SettlePorts, SettlingLimits

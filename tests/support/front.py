@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
-import functions_framework
 import jsonschema
-from werkzeug.serving import make_server
 
 from sentinels.clock import utc_now
 from sentinels.core.errors import NotFound, TrackerUnavailable
@@ -26,11 +24,13 @@ from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.health import PulseCollector
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
 from sentinels.functions.telemetry import Telemetry
 from tests.support.desk import AnyData, AnyImage, Desk, nothing
 from tests.support.scripted import ScriptedCluster
+from tests.support.serving import served
 
 _SOURCE = Path(__file__).with_name("submit_source.py")
 _doors: list[FrontDoor] = []
@@ -107,7 +107,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> dict[str, object]:
+    def json(self) -> dict[str, Any]:
         found = json.loads(self.body)
         assert isinstance(found, dict)
         return found
@@ -186,16 +186,18 @@ def make_door(desk: Desk, cluster: LoggedCluster, tracker: FileTracker | None) -
         events=desk.pokes,
         policy=desk.policy,
     )
+    reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
+    PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=ports,
-        reading=PostgresReading(desk.engine, policy=desk.policy),
+        reading=reading,
         cluster=cluster,
         tracker=tracker,
         tracker_trouble=lambda: "MLflow does not answer" if tracker and tracker.down else None,
         messenger="",
         clock=utc_now,
         patience=Patience(2),
-        telemetry=Telemetry(),
+        telemetry=telemetry,
     )
 
 
@@ -203,15 +205,8 @@ def make_door(desk: Desk, cluster: LoggedCluster, tracker: FileTracker | None) -
 def serving(made: FrontDoor) -> Iterator[int]:
     """Serve the door as functions-framework does, on the port that is given."""
     _doors.append(made)
-    app = functions_framework.create_app("submit", str(_SOURCE), "http")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
     try:
-        yield server.server_port
+        with served("submit", _SOURCE) as port:
+            yield port
     finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
         _doors.pop()

@@ -47,9 +47,7 @@ def test_every_route_is_documented_with_its_parameters_answers_and_security(
 
 def test_nothing_is_documented_that_is_not_served() -> None:
     assert isinstance(PATHS, dict)
-    documented = {
-        (method.upper(), template) for template, path in PATHS.items() for method in path
-    }
+    documented = {(method.upper(), template) for template, path in PATHS.items() for method in path}
     assert documented == {(route.method, route.template) for route in ROUTES}
 
 

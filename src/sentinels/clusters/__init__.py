@@ -1,0 +1,1 @@
+"""The Cluster port's adapters, one package each."""

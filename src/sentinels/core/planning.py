@@ -66,10 +66,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one pass admits, and for every lane that is left with waiting jobs why."""
+    """What one pass admits, and for every lane that is left with waiting jobs why.
+
+    ``kept`` are the nodes kept free, by name, and for which job: every grant has room elsewhere. A
+    cluster that chooses nodes by itself keeps them free only if it is told.
+    """
 
     grants: tuple[Grant, ...]
     decisions: tuple[Decision, ...]
+    kept: Mapping[str, JobId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def plan(
     for level in _levels(waiting, policy, now):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, count) for lane_id, count in ledger.granted.items())
-    return Plan(grants, tuple(_decisions(waiting, ledger)))
+    return Plan(grants, tuple(_decisions(waiting, ledger)), ledger.kept)
 
 
 def queue_order(rows: Sequence[WaitingRow], policy: Policy, now: datetime) -> list[WaitingRow]:

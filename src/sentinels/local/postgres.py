@@ -158,8 +158,9 @@ class EmbeddedPostgres:
             folder.chmod(0o700)
 
     def _initialise(self, server: Server, owner: Owner, data: Path) -> None:
-        partial = data.with_name(f"new-{data.name}")
-        shutil.rmtree(partial, ignore_errors=True)
+        for unfinished in self._folder.glob("new-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        partial = data.with_name(f"new-{os.getpid()}")
         command: list[str | Path] = [server.binaries / "initdb", "-D", partial, "-U", _ROLE]
         command += ["-A", "trust", "-E", "UTF8", "--no-locale"]
         done = owner.run(command if self._durable else [*command, "--no-sync"])

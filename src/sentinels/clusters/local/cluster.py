@@ -1,0 +1,138 @@
+"""This machine as a cluster: ``core.ports.Cluster``.
+
+Comes in: workloads. Goes out: runners, observations, logs. Keeps nothing in memory that matters:
+two processes with one data folder see one cluster. Before: ``core/dispatching``,
+``core/settling``. Next: ``launch``, ``observe``.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sentinels.clock import utc_now
+from sentinels.clusters.local.engine import Engine, find_engine
+from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record, write_record
+from sentinels.clusters.local.launch import Surroundings, launch
+from sentinels.clusters.local.machine import machine_resources
+from sentinels.clusters.local.observe import observe
+from sentinels.clusters.local.runner import collect
+from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.job import JobId
+from sentinels.core.observation import Observation
+from sentinels.core.ports import Failpoint, LogChunk
+from sentinels.core.workload import ImageKind, Workload, WorkloadRef
+
+
+def _never(_name: str) -> None:
+    return None
+
+
+class LocalCluster:
+    """One node: this machine."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        notify_url: str = "",
+        data_store: str = "",
+        grace_seconds: float = 10.0,
+        failpoint: Failpoint = _never,
+        engine: Callable[[], Engine | None] = find_engine,
+    ) -> None:
+        """``home`` is the one-machine mode's data folder; the others are every workload's."""
+        self._layout = Layout(home)
+        self._surroundings = Surroundings(notify_url, data_store, grace_seconds)
+        self._failpoint = failpoint
+        self._engine = engine
+        self._node = platform.node() or "localhost"
+
+    def snapshot(self) -> Snapshot:
+        """See ``Cluster.snapshot``."""
+        held = {name: asked for name in self._layout.marked() if (asked := self._asked(name))}
+        return Snapshot([Node(self._node, machine_resources(), workloads=held)])
+
+    def launch(self, workload: Workload) -> str:
+        """See ``Cluster.launch``."""
+        surroundings = self._surroundings
+        if workload.image.kind is ImageKind.CONTAINER:
+            surroundings = replace(surroundings, engine=self._engine())
+        return launch(self._layout, workload, surroundings, self._failpoint)
+
+    def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
+        """See ``Cluster.observe``."""
+        now = utc_now()
+        return {ref: observe(self._folder(ref), node=self._node, now=now) for ref in refs}
+
+    def held(self) -> frozenset[WorkloadRef]:
+        """See ``Cluster.held``."""
+        return frozenset(filter(None, map(_ref_of, self._layout.marked())))
+
+    def stop(self, ref: WorkloadRef, *, why: str) -> None:
+        """See ``Cluster.stop``; the runner sees the request within a tenth of a second."""
+        folder = self._folder(ref)
+        if folder.spec.exists() and not folder.stop.exists():
+            write_record(folder.stop, {"why": why})
+
+    def release(self, ref: WorkloadRef) -> None:
+        """See ``Cluster.release``."""
+        shutil.rmtree(self._folder(ref).work, ignore_errors=True)
+        self._layout.unmark(ref.name)
+
+    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+        """See ``Cluster.read_log``."""
+        folder = self._folder(ref)
+        over = not folder.runner_lives() and not self._may_begin(folder)
+        try:
+            with folder.log.open("rb") as log:
+                log.seek(offset)
+                data = log.read(limit)
+                at_end = len(data) < limit or not log.read(1)
+        except FileNotFoundError:
+            return LogChunk(b"", offset, ended=over)
+        return LogChunk(data, offset + len(data), ended=over and at_end)
+
+    def log_size(self, ref: WorkloadRef) -> int:
+        """See ``Cluster.log_size``."""
+        try:
+            return self._folder(ref).log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def collect_outputs(self, workload: Workload) -> bool:
+        """See ``Cluster.collect_outputs``."""
+        folder = self._folder(workload.ref)
+        if not folder.spec.exists():
+            return True
+        found = collect(folder, workload.outputs_url or "")
+        write_record(folder.outputs, found)
+        return bool(found["complete"])
+
+    def _folder(self, ref: WorkloadRef) -> WorkloadFolder:
+        return self._layout.folder(ref.name)
+
+    def _may_begin(self, folder: WorkloadFolder) -> bool:
+        return folder.spec.exists() and not folder.started.exists()
+
+    def _asked(self, name: str) -> Resources | None:
+        folder = self._layout.folder(name)
+        spec = read_record(folder.spec)
+        if spec is None or (folder.exit.exists() and not folder.runner_lives()):
+            return None
+        gpus = spec["gpus"]
+        return Resources(
+            cpu_millis=int(str(spec["cpu_millis"])),
+            memory_bytes=int(str(spec["memory_bytes"])),
+            gpus=len(gpus) if isinstance(gpus, list) else 0,
+        )
+
+
+def _ref_of(name: str) -> WorkloadRef | None:
+    words = name.split("-")
+    if len(words) != 3 or words[0] != "sentinels" or not (words[1] + words[2]).isdigit():
+        return None
+    return WorkloadRef(JobId(int(words[1])), int(words[2]))

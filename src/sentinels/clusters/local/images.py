@@ -1,0 +1,191 @@
+"""Images of the one-machine mode: ``core.ports.ImageStore``.
+
+A directory of code is copied at push, under the digest of its content, so that a job runs what was
+pushed whatever is edited afterwards; a container image is one that the engine has. Comes in: what
+the user typed. Goes out: an ``Image``. Before: ``core/submitting``. Next: ``launch``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from sentinels.clusters.local.engine import Engine, find_engine
+from sentinels.clusters.local.folders import Layout
+from sentinels.core.errors import ClusterUnavailable, Fault, InvalidSubmission
+from sentinels.core.image_reference import is_directory
+from sentinels.core.workload import Image, ImageKind
+
+_SKIPPED = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        "__pycache__",
+        ".venv",
+        "venv",
+        "node_modules",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+        ".ipynb_checkpoints",
+        "mlruns",
+    }
+)
+_MAX_FILES, _MAX_BYTES = 20_000, 2**30
+_GIT_SECONDS = 5.0
+
+
+class LocalImageStore:
+    """Directories of this machine, and the images of its container engine."""
+
+    def __init__(self, home: Path, *, engine: Callable[[], Engine | None] = find_engine) -> None:
+        """``engine`` finds the engine when it is first needed."""
+        self._images = Layout(home).images
+        self._engine = engine
+
+    def resolve(self, reference: str) -> Image:
+        """See ``ImageStore.resolve``."""
+        if is_directory(reference):
+            return self._directory(reference)
+        return self._container(reference)
+
+    def _directory(self, reference: str) -> Image:
+        root = Path(reference)
+        if not root.is_dir():
+            what = "is a file" if root.exists() else "does not exist"
+            raise _fault(f"the directory {what}", reference, "name an existing directory of code")
+        try:
+            files = list(_files(root))
+            digest = _digest(files)
+            location = self._store(files, digest)
+        except OSError as error:
+            message = f"the directory cannot be read: {error.strerror}: {error.filename}"
+            raise _fault(message, reference, "make it readable") from error
+        commit, dirty = _git_state(root)
+        return Image(
+            ImageKind.DIRECTORY, reference, f"sha256:{digest}", str(location), commit, dirty
+        )
+
+    def _store(self, files: list[_CodeFile], digest: str) -> Path:
+        location = self._images / digest
+        if location.is_dir():
+            return location
+        self._images.mkdir(parents=True, exist_ok=True)
+        fresh = self._images / f".{digest}.{uuid4().hex}"
+        try:
+            fresh.mkdir()
+            for file in files:
+                file.copy_below(fresh)
+            fresh.rename(location)
+        except OSError:
+            if not location.is_dir():
+                raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return location
+
+    def _container(self, reference: str) -> Image:
+        engine = self._engine()
+        if engine is None:
+            raise _fault(
+                "no container engine answers on this machine",
+                reference,
+                "push a directory of code, as in ./train, or start podman or docker",
+            )
+        told = engine.inspect("image", reference)
+        if told is None:
+            raise _fault(
+                "there is no such image here", reference, f"{engine.name} pull {reference}"
+            )
+        digest = str(told.get("Id") or "").removeprefix("sha256:")
+        if not digest:
+            raise ClusterUnavailable(f"{engine.name} does not say what {reference} is")
+        return Image(ImageKind.CONTAINER, reference, f"sha256:{digest}", digest)
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeFile:
+    """A file or a link of a directory of code, with its path below the directory."""
+
+    path: Path
+    name: str
+
+    def copy_below(self, folder: Path) -> None:
+        target = folder / self.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.path, target, follow_symlinks=False)
+
+    def content_digest(self) -> str:
+        if self.path.is_symlink():
+            return hashlib.sha256(os.fsencode(self.path.readlink())).hexdigest()
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def kind(self) -> str:
+        if self.path.is_symlink():
+            return "link"
+        return "program" if os.access(self.path, os.X_OK) else "file"
+
+
+def _files(root: Path) -> Iterator[_CodeFile]:
+    count = size = 0
+    for folder, folders, names in os.walk(root):
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        folders[:] = sorted(set(folders) - _SKIPPED - set(linked))
+        for name in sorted([*names, *linked]):
+            path = Path(folder, name)
+            if name.endswith(".pyc") or not _belongs(path, root):
+                continue
+            count, size = count + 1, size + path.lstat().st_size
+            if count > _MAX_FILES or size > _MAX_BYTES:
+                raise _fault(
+                    f"the directory holds more than {_MAX_FILES} files or 1 GiB",
+                    str(root),
+                    "keep data out of it: put that into the data store",
+                )
+            yield _CodeFile(path, path.relative_to(root).as_posix())
+
+
+def _belongs(path: Path, root: Path) -> bool:
+    if path.is_symlink():
+        try:
+            return path.resolve(strict=True).is_relative_to(root.resolve())
+        except (OSError, RuntimeError):
+            return False
+    return path.is_file()
+
+
+def _digest(files: list[_CodeFile]) -> str:
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(f"{file.kind()} {file.content_digest()} {file.name}\n".encode())
+    return whole.hexdigest()
+
+
+def _git_state(root: Path) -> tuple[str | None, bool]:
+    commit = _git(root, "rev-parse", "HEAD")
+    if not commit:
+        return None, False
+    return commit, bool(_git(root, "status", "--porcelain", "--", "."))
+
+
+def _git(root: Path, *words: str) -> str | None:
+    command = ["git", "-c", f"safe.directory={root}", "-c", "safe.directory=*", "-C", str(root)]
+    try:
+        done = subprocess.run(
+            [*command, *words], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _fault(message: str, reference: str, remedy: str) -> InvalidSubmission:
+    return InvalidSubmission([Fault("image", message, value=reference, remedy=remedy)])

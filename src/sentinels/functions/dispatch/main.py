@@ -1,0 +1,51 @@
+"""Composition root of dispatch: ``functions-framework --source main.py --target dispatch``.
+
+Comes in: the environment. Goes out: passes for events. Next: ``handler``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+
+import functions_framework
+from flask import Request, Response
+
+from sentinels.core.dispatching import DispatchPorts, run_pass
+from sentinels.core.policy import Policy
+from sentinels.db.admission import PostgresDispatchQueue
+from sentinels.db.engine import make_engine
+from sentinels.db.reading import PostgresReading
+from sentinels.functions.dispatch.handler import Passes
+from sentinels.functions.events import EventFunction
+from sentinels.functions.telemetry import Telemetry
+from sentinels.functions.wiring import begin, make_cluster, make_settle, make_tracker
+from sentinels.settings import Settings, make_failpoint
+
+
+def _build(settings: Settings) -> EventFunction:
+    engine, policy, telemetry = make_engine(settings.database_url), Policy(), Telemetry()
+    failpoint = make_failpoint(settings.crash_at)
+    queue = PostgresDispatchQueue(engine, lease_seconds=settings.lease_seconds)
+    cluster = make_cluster(settings, failpoint)
+    ports = DispatchPorts(
+        queue=queue,
+        settle=make_settle(settings, queue, cluster, failpoint, actor="dispatch"),
+        tracker=make_tracker(settings),
+        tracker_url=settings.tracker_url,
+        stopwatch=time.monotonic,
+        policy=policy,
+        max_launches=settings.max_launches,
+    )
+    passes = Passes(partial(run_pass, ports), telemetry.registry)
+    return EventFunction(passes.poke, PostgresReading(engine, policy=policy).behind, telemetry)
+
+
+_FUNCTION = _build(begin("dispatch", os.environ))
+
+
+@functions_framework.http
+def dispatch(request: Request) -> Response:
+    """Answer any request."""
+    return _FUNCTION.handle(request)

@@ -1,0 +1,58 @@
+"""Composition root of notify: ``functions-framework --source main.py --target notify``.
+
+Comes in: the environment. Goes out: settled jobs and delivered notices for events. Next:
+``handler``.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import functions_framework
+from flask import Request, Response
+
+from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
+from sentinels.core.policy import Policy
+from sentinels.db.attempts import PostgresAttempts
+from sentinels.db.engine import make_engine
+from sentinels.db.outbox import PostgresOutbox
+from sentinels.db.reading import PostgresReading
+from sentinels.functions.events import EventFunction
+from sentinels.functions.notify.handler import Ear
+from sentinels.functions.telemetry import Telemetry
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_messenger,
+    make_settle,
+    make_tracker,
+)
+from sentinels.services.events import HttpEvents
+from sentinels.settings import Settings, make_failpoint
+
+
+def _build(settings: Settings) -> EventFunction:
+    engine, failpoint = make_engine(settings.database_url), make_failpoint(settings.crash_at)
+    queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
+    cluster = make_cluster(settings, failpoint)
+    ports = NotifyPorts(
+        settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
+        outbox=PostgresOutbox(engine),
+        events=HttpEvents(settings.sink, source="/sentinels/notify"),
+        messenger=make_messenger(settings),
+        tracker=make_tracker(settings),
+        tracker_url=settings.tracker_url,
+    )
+    ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))
+    reading = PostgresReading(engine, policy=Policy())
+    return EventFunction(ear.hear, reading.behind, Telemetry())
+
+
+_FUNCTION = _build(begin("notify", os.environ))
+
+
+@functions_framework.http
+def notify(request: Request) -> Response:
+    """Answer any request."""
+    return _FUNCTION.handle(request)

@@ -1,0 +1,76 @@
+"""Composition root of submit: ``functions-framework --source main.py --target submit``.
+
+Comes in: the environment. Goes out: the front door. Next: ``handler``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import functions_framework
+from flask import Request, Response
+
+from sentinels.clock import utc_now
+from sentinels.clusters.local.data import LocalDataStore
+from sentinels.clusters.local.images import LocalImageStore
+from sentinels.core.policy import Policy
+from sentinels.core.submitting import SubmitPorts
+from sentinels.db.engine import make_engine
+from sentinels.db.intake import PostgresIntake
+from sentinels.db.reading import PostgresReading
+from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.handler import handle
+from sentinels.functions.submit.health import PulseCollector
+from sentinels.functions.telemetry import Telemetry
+from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.services.events import HttpEvents
+from sentinels.settings import Settings, make_failpoint
+
+
+def _build(settings: Settings, *, threads: int) -> FrontDoor:
+    engine, policy = make_engine(settings.database_url), Policy()
+    failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
+    reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
+    PulseCollector(reading, telemetry.registry)
+    return FrontDoor(
+        ports=SubmitPorts(
+            queue=PostgresIntake(engine, failpoint),
+            images=LocalImageStore(settings.home_path),
+            data=LocalDataStore(settings.data_store),
+            events=HttpEvents(settings.sink),
+            policy=policy,
+        ),
+        reading=reading,
+        cluster=make_cluster(settings, failpoint),
+        tracker=tracker,
+        tracker_trouble=lambda: (
+            None
+            if tracker is None or tracker.answers()
+            else f"MLflow at {settings.tracker_url} does not answer"
+        ),
+        messenger=_messenger(settings),
+        clock=utc_now,
+        patience=Patience(threads // 2),
+        telemetry=telemetry,
+    )
+
+
+def _messenger(settings: Settings) -> str:
+    if settings.slack_token:
+        return f"a bot, to {settings.slack_channel} by default"
+    return "an incoming webhook" if settings.slack_webhook else ""
+
+
+def _threads(environ: Mapping[str, str]) -> int:
+    """How many requests functions-framework serves at once."""
+    return int(environ.get("THREADS") or 4 * (os.cpu_count() or 1))
+
+
+_DOOR = _build(begin("submit", os.environ), threads=_threads(os.environ))
+
+
+@functions_framework.http
+def submit(request: Request) -> Response:
+    """Answer any request."""
+    return handle(_DOOR, request)

@@ -1,0 +1,77 @@
+"""From settings to adapters: what the three composition roots have in common.
+
+Nothing here connects: each function is loaded before it is forked and must start while PostgreSQL,
+MLflow and Slack are away. Comes in: ``Settings``. Goes out: ports. Before: each ``main``. Next:
+``db``, ``clusters``, ``services``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sentinels.clock import utc_now
+from sentinels.clusters.local.cluster import LocalCluster
+from sentinels.core.errors import InvalidRequest
+from sentinels.core.ports import Cluster, Failpoint, Messenger
+from sentinels.core.queueing import SettlingQueue
+from sentinels.core.settling import SettlePorts, SettlingLimits
+from sentinels.functions.telemetry import log_as_json
+from sentinels.services.mlflow import MlflowTracker
+from sentinels.services.slack import messenger_from
+from sentinels.settings import Settings
+
+
+def begin(function: str, environ: Mapping[str, str]) -> Settings:
+    """Read the settings and set up the log; wrong settings end the process with one sentence."""
+    log_as_json(function)
+    try:
+        settings = Settings.from_env(environ)
+    except InvalidRequest as error:
+        raise SystemExit(f"{function}: {error}; {error.remedy}") from error
+    if not settings.database_url:
+        raise SystemExit(f"{function}: SENTINELS_DATABASE_URL is not set; sentinels up sets it")
+    return settings
+
+
+def make_cluster(settings: Settings, failpoint: Failpoint) -> Cluster:
+    """The cluster that the settings name."""
+    if settings.cluster != "local":
+        raise SystemExit(f"SENTINELS_CLUSTER={settings.cluster!r} is none; there is: local")
+    return LocalCluster(
+        settings.home_path,
+        notify_url=settings.notify_url,
+        data_store=settings.data_store,
+        failpoint=failpoint,
+    )
+
+
+def make_tracker(settings: Settings) -> MlflowTracker | None:
+    """MLflow, if there is one."""
+    if not settings.tracker_url:
+        return None
+    return MlflowTracker(settings.tracker_url, page_url=settings.tracker_page_url)
+
+
+def make_messenger(settings: Settings) -> Messenger | None:
+    """How people are told; None where notices are only kept."""
+    try:
+        return messenger_from(settings)
+    except InvalidRequest as error:
+        raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_settle(
+    settings: Settings,
+    queue: SettlingQueue,
+    cluster: Cluster,
+    failpoint: Failpoint,
+    *,
+    actor: str,
+) -> SettlePorts:
+    """What settling stands on; ``actor`` is the function's name."""
+    limits = SettlingLimits(
+        lease_seconds=settings.lease_seconds,
+        infrastructure_tries=settings.infrastructure_tries,
+        tracked=bool(settings.tracker_url),
+    )
+    return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)
