@@ -14,13 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
 import pytest
+
+from sentinels.db import migrate
+from sentinels.local.postgres import EmbeddedPostgres
 
 COMMAND_SECONDS = 120
 WAIT_SECONDS = 40
@@ -32,6 +36,13 @@ def await_true(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s: {condition.__qualname__}"
         time.sleep(0.05)
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Send SIGKILL to each that is still there."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 @dataclass
@@ -125,8 +136,7 @@ class OneMachine:
             if self.processes():
                 self.run("down")
         finally:
-            for process in self.processes():
-                process.kill()
+            kill(self.processes())
 
 
 def _part_name(process: psutil.Process) -> str:
@@ -151,22 +161,47 @@ def fresh_machine(short_tmp: Path) -> Iterator[OneMachine]:
 
 @pytest.fixture(scope="session")
 def used_home() -> Iterator[Path]:
-    """A data folder of which Sentinels was up and is down, and holds no job."""
+    """A data folder with a database that is up to date; nothing of it runs."""
     folder = Path(tempfile.mkdtemp(prefix="sen-"))
     folder.chmod(0o755)
+    postgres = EmbeddedPostgres(folder / "home")
     try:
-        for machine in _ending(OneMachine(folder / "home")):
-            machine.up("--no-mlflow")
+        postgres.start()
+        postgres.ensure_database("sentinels")
+        migrate.upgrade(postgres.url("sentinels"))
+        postgres.stop()
         yield folder / "home"
     finally:
+        postgres.stop()
         shutil.rmtree(folder)
 
 
 @pytest.fixture
 def machine(short_tmp: Path, used_home: Path) -> Iterator[OneMachine]:
     """A machine on which Sentinels ran before and is down: its next ``up`` is a quick one."""
-    subprocess.run(["cp", "-a", str(used_home), str(short_tmp)], check=True, timeout=30)
-    yield from _ending(OneMachine(short_tmp / "home"))
+    yield from _ending(_copy(used_home, short_tmp))
+
+
+@pytest.fixture(scope="module")
+def _one_machine(used_home: Path) -> Iterator[OneMachine]:
+    folder = Path(tempfile.mkdtemp(prefix="sen-"))
+    folder.chmod(0o755)
+    try:
+        yield from _ending(_copy(used_home, folder))
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def running(_one_machine: OneMachine) -> OneMachine:
+    """A machine on which Sentinels is up without MLflow; a test leaves it in any state."""
+    _one_machine.up("--no-mlflow")
+    return _one_machine
+
+
+def _copy(used_home: Path, folder: Path) -> OneMachine:
+    subprocess.run(["cp", "-a", str(used_home), str(folder)], check=True, timeout=30)
+    return OneMachine(folder / "home")
 
 
 def _ending(machine: OneMachine) -> Iterator[OneMachine]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import sentinels
-from tests.acceptance.conftest import OneMachine, await_true
+from tests.acceptance.conftest import OneMachine, await_true, kill
 
 PARTS = ("submit", "dispatch", "notify")
 
@@ -34,15 +34,14 @@ def test_up_says_what_it_started_and_down_leaves_nothing_running(fresh_machine: 
     assert "Sentinels is not running" in fresh_machine.run("down")
 
 
-def test_a_second_up_says_where_the_first_one_is(machine: OneMachine) -> None:
-    machine.up("--no-mlflow")
-    pid = machine.server["pid"]
+def test_a_second_up_says_where_the_first_one_is(running: OneMachine) -> None:
+    pid = running.server["pid"]
 
     for options in ([], ["--detach"], ["--port", "1"]):
-        said = machine.run("up", *options)
-        assert f"already running: {machine.server['url']}" in said
+        said = running.run("up", *options)
+        assert f"already running: {running.server['url']}" in said
 
-    assert machine.server["pid"] == pid
+    assert running.server["pid"] == pid
 
 
 def test_of_two_ups_at_once_one_supervises_and_both_are_told(machine: OneMachine) -> None:
@@ -70,21 +69,19 @@ def test_ctrl_c_ends_an_up_in_the_foreground_in_order(machine: OneMachine) -> No
     assert machine.processes() == []
 
 
-def test_parts_that_are_killed_come_again(machine: OneMachine) -> None:
-    machine.up("--no-mlflow")
-
+def test_parts_that_are_killed_come_again(running: OneMachine) -> None:
     for name in PARTS:
-        killed = machine.part(name)
+        killed = running.part(name)
         assert killed is not None
         killed.kill()
-        await_true(lambda name=name, killed=killed: machine.part(name) not in (None, killed))
-    postmaster = _postmaster(machine)
+        await_true(lambda name=name, killed=killed: running.part(name) not in (None, killed))
+    postmaster = _postmaster(running)
     assert postmaster is not None
     postmaster.kill()
-    await_true(lambda: _postmaster(machine) not in (None, postmaster))
-    await_true(machine.answers)
+    await_true(lambda: _postmaster(running) not in (None, postmaster))
+    await_true(running.answers)
 
-    log = machine.home / "logs" / "up.log"
+    log = running.home / "logs" / "up.log"
     for name in (*PARTS, "postgresql"):
         await_true(lambda name=name: f"{name} ended" in log.read_text())
 
@@ -127,24 +124,21 @@ def _parts(machine: OneMachine) -> list[psutil.Process]:
     return found
 
 
-def test_up_carries_on_after_everything_was_killed(machine: OneMachine) -> None:
-    machine.up()
-    for process in machine.processes():
-        process.kill()
-    await_true(lambda: not machine.processes())
+def test_up_carries_on_after_everything_was_killed(running: OneMachine) -> None:
+    kill(running.processes())
+    await_true(lambda: not running.processes())
 
-    said = machine.up("--no-mlflow")
+    said = running.up("--no-mlflow")
 
     assert "Sentinels is up" in said
-    assert machine.answers()
+    assert running.answers()
 
 
-def test_down_ends_what_a_killed_supervisor_left(machine: OneMachine) -> None:
-    machine.up("--no-mlflow")
-    machine.supervisor.kill()
+def test_down_ends_what_a_killed_supervisor_left(running: OneMachine) -> None:
+    running.supervisor.kill()
 
-    assert "Sentinels is down" in machine.run("down")
-    assert machine.processes() == []
+    assert "Sentinels is down" in running.run("down")
+    assert running.processes() == []
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_is_started(machine: OneMachine) -> None:

@@ -14,7 +14,8 @@ import pytest
 from cloudevents.http import CloudEvent, from_http
 
 from sentinels.core.errors import InvalidRequest, Unavailable
-from sentinels.local.home import Home, ServerInfo, find_home
+from sentinels.data_folder import find_home
+from sentinels.local.home import Home, ServerInfo
 from sentinels.local.parts import function_settings
 from sentinels.local.ports import Ports
 from sentinels.local.supervisor import Part, Supervisor

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 
 import psutil
 
-from tests.acceptance.conftest import OneMachine, await_true
+from tests.acceptance.conftest import OneMachine, await_true, kill
 
 WAITS_FOR_A_FILE = """
 import os, pathlib, sys, time
@@ -79,8 +79,7 @@ def test_a_job_that_ended_while_all_of_sentinels_was_dead_is_found_to_have_succe
 ) -> None:
     machine.up("--no-mlflow")
     job = push_waiting_job(machine)
-    for process in sentinels_itself(machine):
-        process.kill()
+    kill(sentinels_itself(machine))
     await_true(lambda: not sentinels_itself(machine))
     assert machine.processes(), "the job runs on"
 

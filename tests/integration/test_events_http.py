@@ -15,9 +15,10 @@ from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Finished
 from sentinels.core.queueing import PassReport
 from sentinels.functions.dispatch.handler import Passes
-from sentinels.functions.events import PING, QUEUE_CHANGED, WORKLOAD_ENDED, EventFunction, Hint
+from sentinels.functions.events import PING, WORKLOAD_ENDED, EventFunction, Hint
 from sentinels.functions.notify.handler import Ear
 from sentinels.functions.telemetry import Telemetry
+from sentinels.services.events import QUEUE_CHANGED
 from tests.support.desk import Desk, ref
 from tests.support.ears import binary, listening, send, structured
 

@@ -175,6 +175,7 @@ QUERIES = [
     f"name={'x' * 301}",
     "sweep=99999999999999999999",
     "lmit=3",
+    "limit=1.5",
     "%00=1",
 ]
 
@@ -182,6 +183,11 @@ QUERIES = [
 def test_bad_parameters_are_refused(client: Client) -> None:
     answers = {query: client.ask("GET", f"/v1/jobs?{query}") for query in QUERIES}
     assert [query for query, answer in answers.items() if not refused(answer)] == []
+
+
+def test_a_wait_that_is_too_long_or_no_number_is_refused(client: Client) -> None:
+    for wait in ("26", "25.1", "-1", "nan", "inf", "1e1", "x"):
+        assert client.get("/v1/jobs/1", wait=wait).status == 400
 
 
 def test_a_bad_parameter_is_named_with_its_bounds(client: Client) -> None:

@@ -1,0 +1,1 @@
+"""The command line: one module a command, HTTP to submit, nothing heavy at start. See ``main``."""

@@ -32,8 +32,17 @@ _WORDS: Mapping[str, ParamValue] = {
 _NUMBER_KEYS = "retry.exit"
 
 
-def read_config_text(text: str) -> tuple[dict[str, object], dict[str, int]]:
-    """The file's data, and the line of each path. Raises ``InvalidSubmission`` with every fault."""
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a file says, the line of each path, and the faults that leave the rest readable."""
+
+    data: dict[str, object]
+    lines: dict[str, int]
+    faults: tuple[Fault, ...]
+
+
+def parse_config_text(text: str) -> ConfigFile:
+    """Read a file. Raises ``InvalidSubmission`` where it is so wrong that nothing can be read."""
     if len(text.encode("utf-8", "replace")) > MAX_BODY_BYTES:
         size = MAX_BODY_BYTES // 1024
         raise InvalidSubmission([Fault("config", f"is larger than {size} KiB")])
@@ -42,12 +51,19 @@ def read_config_text(text: str) -> tuple[dict[str, object], dict[str, int]]:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        builder.faults.append(_syntax_fault(error))
+        raise InvalidSubmission([*builder.faults, _syntax_fault(error)]) from error
     except yaml.YAMLError as error:
-        builder.faults.append(Fault("config", f"is not YAML: {printable(str(error))}"))
-    if builder.faults:
-        raise InvalidSubmission(builder.faults)
-    return builder.result(), builder.lines
+        fault = Fault("config", f"is not YAML: {printable(str(error).splitlines()[0])}")
+        raise InvalidSubmission([*builder.faults, fault]) from error
+    return ConfigFile(builder.result(), builder.lines, tuple(builder.faults))
+
+
+def read_config_text(text: str) -> tuple[dict[str, object], dict[str, int]]:
+    """The file's data, and the line of each path. Raises ``InvalidSubmission`` for any fault."""
+    file = parse_config_text(text)
+    if file.faults:
+        raise InvalidSubmission(file.faults)
+    return file.data, file.lines
 
 
 def read_scalar(text: str) -> ParamValue:

@@ -13,6 +13,7 @@
         ├── QueueUnavailable     PostgreSQL
         ├── ClusterUnavailable   Kubernetes, or the local machine
         ├── TrackerUnavailable   MLflow
+        │   └── TrackerRefused     MLflow answers, but not to this one
         └── MessengerUnavailable Slack
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
@@ -115,6 +116,10 @@ class ClusterUnavailable(Unavailable):
 
 class TrackerUnavailable(Unavailable):
     """MLflow does not answer."""
+
+
+class TrackerRefused(TrackerUnavailable):
+    """MLflow answers, but will not take this as it is; others it may take."""
 
 
 class MessengerUnavailable(Unavailable):

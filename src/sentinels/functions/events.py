@@ -35,7 +35,6 @@ from sentinels.functions.json_reading import read_json
 from sentinels.functions.telemetry import Telemetry
 
 PING = "dev.knative.sources.ping"
-QUEUE_CHANGED = "dev.sentinels.queue.changed"
 WORKLOAD_ENDED = "dev.sentinels.workload.ended"
 
 _EVENT_LIMIT = 2 * 1024 * 1024

@@ -19,7 +19,8 @@ from sentinels.core.text import has_control
 from sentinels.functions.http import NoSuchRoute, WrongMethod
 
 _TEXT_LIMIT = 300
-_DIGITS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
 class Routed(Protocol):
@@ -77,7 +78,7 @@ def _check_names(names: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A query parameter: text, or a whole number if it has bounds."""
+    """A query parameter: text, or a number if it has bounds: whole unless ``decimal``."""
 
     name: str
     about: str
@@ -86,10 +87,11 @@ class Param:
     default: int | None = None
     choices: tuple[str, ...] = ()
     repeats: bool = False
+    decimal: bool = False
 
     @property
     def is_number(self) -> bool:
-        """Whether it is a whole number."""
+        """Whether it is a number."""
         return self.low is not None
 
 
@@ -97,16 +99,20 @@ class Param:
 class Query:
     """Checked parameters of one request."""
 
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, float]
     words: Mapping[str, tuple[str, ...]]
 
     def number(self, name: str) -> int:
-        """A number that was given or has a default."""
+        """A whole number that was given or has a default."""
+        return int(self.numbers[name])
+
+    def decimal(self, name: str) -> float:
+        """Any number that was given or has a default."""
         return self.numbers[name]
 
     def maybe(self, name: str) -> int | None:
-        """A number, if it was given."""
-        return self.numbers.get(name)
+        """A whole number, if it was given."""
+        return int(self.numbers[name]) if name in self.numbers else None
 
     def word(self, name: str) -> str | None:
         """A text, if it was given."""
@@ -121,7 +127,7 @@ def read_query(params: Sequence[Param], given: MultiDict[str, str]) -> Query:
     """Check what was given against what a route takes; ``InvalidRequest`` names all faults."""
     known = {param.name: param for param in params}
     faults = [f"there is no parameter {name!r}" for name in given if name not in known]
-    numbers = {p.name: p.default for p in params if p.default is not None}
+    numbers: dict[str, float] = {p.name: p.default for p in params if p.default is not None}
     words: dict[str, tuple[str, ...]] = {}
     for name in known.keys() & given.keys():
         values = given.getlist(name)
@@ -129,7 +135,7 @@ def read_query(params: Sequence[Param], given: MultiDict[str, str]) -> Query:
         if fault:
             faults.append(f"{name}: {fault}")
         elif known[name].is_number:
-            numbers[name] = int(values[0])
+            numbers[name] = _number(known[name], values[0])
         else:
             words[name] = tuple(values)
     if faults:
@@ -147,7 +153,13 @@ def _fault(param: Param, values: Sequence[str]) -> str | None:
         if param.choices and value not in param.choices:
             return f"{value!r} is none of {', '.join(param.choices)}"
         if param.low is not None and param.high is not None:
-            whole = int(value) if _DIGITS.fullmatch(value) else None
-            if whole is None or not param.low <= whole <= param.high:
-                return f"{value!r} is no whole number from {param.low} to {param.high}"
+            kind = "number" if param.decimal else "whole number"
+            pattern = _DECIMAL if param.decimal else _WHOLE
+            readable = pattern.fullmatch(value) is not None
+            if not readable or not param.low <= _number(param, value) <= param.high:
+                return f"{value!r} is no {kind} from {param.low} to {param.high}"
     return None
+
+
+def _number(param: Param, value: str) -> float:
+    return float(value) if param.decimal else int(value)

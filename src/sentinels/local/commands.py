@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from sentinels.core.errors import InvalidRequest
-from sentinels.local.home import Home, find_home
+from sentinels.data_folder import find_home
+from sentinels.local.home import Home
 from sentinels.local.options import UpOptions
 
 HomeOption = Annotated[
@@ -76,7 +77,7 @@ def down(home: HomeOption = None) -> None:
     from sentinels.local.down import bring_down
     from sentinels.local.status_lines import StatusLines
 
-    bring_down(_home(home), os.environ, StatusLines())
+    bring_down(_home(home), StatusLines())
 
 
 def demo(home: HomeOption = None) -> None:

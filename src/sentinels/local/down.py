@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 
 from sentinels.core.errors import Unavailable
@@ -23,7 +22,7 @@ from sentinels.local.status_lines import StatusLines
 _DOWN_SECONDS = 150.0
 
 
-def bring_down(home: Home, environ: Mapping[str, str], lines: StatusLines) -> None:
+def bring_down(home: Home, lines: StatusLines) -> None:
     """Return when nothing of the folder's Sentinels runs; say what was stopped.
 
     Raises ``Unavailable`` where the supervisor does not end.
@@ -35,7 +34,7 @@ def bring_down(home: Home, environ: Mapping[str, str], lines: StatusLines) -> No
     with home.claim() as claimed:
         if not claimed:
             raise Unavailable("another `sentinels up` began meanwhile", remedy="type it again")
-        left = _end_the_rest(home, environ, lines)
+        left = _end_the_rest(home, lines)
         home.server_file.unlink(missing_ok=True)
     if supervised or left:
         lines.done("Sentinels is down")
@@ -62,11 +61,11 @@ def _end_supervisor(home: Home, lines: StatusLines) -> bool:
     return True
 
 
-def _end_the_rest(home: Home, environ: Mapping[str, str], lines: StatusLines) -> bool:
+def _end_the_rest(home: Home, lines: StatusLines) -> bool:
     """End what a killed supervisor left: functions, MLflow, workloads, PostgreSQL."""
     with lines.waiting("stopping Sentinels"):
         parts = end_leftovers(home)
-        workloads = evict_workloads(home, environ, lines)
+        workloads = evict_workloads(home, lines)
         postgres = EmbeddedPostgres(home.path)
         running = postgres.is_running()
         if running:

@@ -1,15 +1,15 @@
 """Stops the workloads when Sentinels goes down; their jobs are queued again at the next ``up``.
 
-Comes in: the data folder and the functions' settings, with no function running any more. Goes out:
-no workload runs; each left its exit record, which the next dispatch pass reads as "evicted". Next:
-``clusters/local``.
+Comes in: the data folder, with no function running any more. Goes out: no workload runs; each left
+its exit record, which the next dispatch pass reads as "evicted". Next: ``clusters/local``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
+from types import UnionType
 
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.core.observation import Pending, Running
@@ -19,26 +19,29 @@ from sentinels.local.home import Home
 from sentinels.local.status_lines import StatusLines
 
 _GONE_SECONDS = 45.0
+_BEGIN_SECONDS = 5.0
+"""How long a workload may take to begin: after that, its runner was never started."""
+
 _POLL_SECONDS = 0.1
 _COUNT_FILE = "evicted"
 
 
-def evict_workloads(home: Home, settings: Mapping[str, str], lines: StatusLines) -> int:
+def evict_workloads(home: Home, lines: StatusLines) -> int:
     """Return how many workloads were stopped, when they are gone; say so."""
     cluster = LocalCluster(home.path)
-    running = _running(cluster, cluster.held())
-    for ref in running:
+    found = left = _live(cluster, cluster.held(), Pending | Running)
+    for ref in found:
         cluster.stop(ref, why="evicted")
-    end = time.monotonic() + _GONE_SECONDS
-    left = running
-    while left and time.monotonic() < end:
+    began = time.monotonic()
+    while left and (waited := time.monotonic() - began) < _GONE_SECONDS:
         time.sleep(_POLL_SECONDS)
-        left = _running(cluster, left)
-    (home.path / _COUNT_FILE).write_text(str(len(running) - len(left)))
-    _say(len(running) - len(left), lines)
+        left = _live(cluster, left, Pending | Running if waited < _BEGIN_SECONDS else Running)
+    stopped = len(found) - len(left)
+    (home.path / _COUNT_FILE).write_text(str(stopped))
+    _say(stopped, lines)
     for ref in left:
         lines.note(f"{ref.name} was told to end and still runs")
-    return len(running)
+    return len(found)
 
 
 def take_note_of_evicted(home: Home, lines: StatusLines) -> None:
@@ -57,6 +60,8 @@ def _say(count: int, lines: StatusLines) -> None:
         lines.done(f"stopped {jobs}; {they} again at the next `sentinels up`")
 
 
-def _running(cluster: Cluster, refs: Collection[WorkloadRef]) -> list[WorkloadRef]:
+def _live(
+    cluster: Cluster, refs: Collection[WorkloadRef], kinds: UnionType | type[Running]
+) -> list[WorkloadRef]:
     seen = cluster.observe(sorted(refs, key=lambda ref: ref.name))
-    return [ref for ref, found in seen.items() if isinstance(found, Pending | Running)]
+    return [ref for ref, found in seen.items() if isinstance(found, kinds)]

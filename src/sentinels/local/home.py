@@ -1,6 +1,6 @@
-"""The data folder: where it is, what this part keeps in it, and who holds it.
+"""The data folder: what this part keeps in it, and who holds it.
 
-Comes in: the environment, or a folder that was named. Goes out: a ``Home`` with its files, the
+Comes in: where it is (``data_folder`` knows). Goes out: a ``Home`` with its files, the
 token, and the lock that only one ``up`` can hold. Next: ``ports``, ``up``.
 """
 
@@ -10,14 +10,14 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sentinels.core.errors import InvalidRequest
+from sentinels.data_folder import SERVER_FILE
 
-_SYSTEM_HOME = Path("/var/lib/sentinels")
 _LARGE_LOG_BYTES = 16 * 1024 * 1024
 
 
@@ -29,18 +29,6 @@ class ServerInfo:
     token: str
     pid: int
     mlflow_url: str
-
-
-def find_home(environ: Mapping[str, str], *, uid: int) -> Path:
-    """The data folder where none was named: ``SENTINELS_HOME``, else the system's or the user's."""
-    named = environ.get("SENTINELS_HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    if uid == 0:
-        return _SYSTEM_HOME
-    shared = environ.get("XDG_DATA_HOME")
-    base = Path(shared) if shared else Path(environ.get("HOME", "/")) / ".local" / "share"
-    return base / "sentinels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ class Home:
     @property
     def server_file(self) -> Path:
         """Where the CLI finds the running server."""
-        return self.path / "server.json"
+        return self.path / SERVER_FILE
 
     @property
     def data(self) -> Path:

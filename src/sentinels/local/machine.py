@@ -120,7 +120,7 @@ class Machine:
             database_url=self._postgres.url("sentinels"),
             mlflow=self._options.mlflow,
         )
-        self._undo.callback(self._evict, settings)
+        self._undo.callback(self._evict)
         self._undo.callback(self._supervisor.stop, FUNCTIONS)
         parts = function_parts(self._environ, settings, home=self._home, ports=ports.of)
         processes = [self._supervisor.start(part) for part in parts]
@@ -150,10 +150,10 @@ class Machine:
         part = process.part
         self._lines.done(f"{part.name} {number}".strip(), part.url, detail, _since(process.started))
 
-    def _evict(self, settings: Mapping[str, str]) -> None:
+    def _evict(self) -> None:
         """Stop the workloads, unless this ``up`` never came to admit one: then they are not its."""
         if self._admits:
-            evict_workloads(self._home, settings, self._lines)
+            evict_workloads(self._home, self._lines)
 
     def _revive_postgres(self) -> None:
         if time.monotonic() - self._postgres_tried < _POSTGRES_PAUSE_SECONDS:

@@ -7,7 +7,10 @@ address ever reaches a message or a log. Comes in: plain text. Goes out: one mes
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
@@ -21,6 +24,16 @@ from sentinels.settings import Settings
 
 _TEXT_LIMIT = 3900
 _TIMEOUT = 5
+_LONGEST_WAIT = 3600.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WORD = re.compile(r"[a-z][a-z0-9_]{1,79}")
+_NO_ANSWER = (SlackClientError, OSError, HTTPException, ValueError, AttributeError)
+"""What the SDK raises for silence, and for answers that are not Slack's: pages of a proxy."""
+
+# The SDK logs webhook addresses, and request headers where one of them is not sound.
+_sdk_log = logging.getLogger(f"{__name__}.sdk")
+_sdk_log.disabled = True
+
 _TRANSIENT = frozenset(
     {
         "ratelimited",
@@ -37,26 +50,36 @@ _REMEDIES: Mapping[str, str] = {
     "channel_not_found": "create the channel or correct its name in notify.channel",
     "not_in_channel": "invite the bot to the channel: /invite @sentinels",
     "is_archived": "choose another channel",
+    "channel_is_archived": "choose another channel",
+    "restricted_action": "an administrator of the workspace lets the bot post in this channel",
+    "msg_too_long": "make the job's name and labels shorter",
+    "no_text": "report this to Sentinels: a notice was empty",
     "invalid_auth": "set a valid bot token",
     "account_inactive": "set the token of an active bot",
     "token_revoked": "set a new bot token",
     "not_authed": "set a bot token",
     "missing_scope": "give the bot the scope chat:write",
+    "token_expired": "set a new bot token",
     "no_service": "the webhook was removed: make a new one",
+    "no_active_hooks": "the webhook was switched off: make a new one",
     "invalid_token": "the webhook's address is wrong: copy it again",
+    "action_prohibited": "an administrator of the workspace lets the webhook post",
 }
 
 
 def messenger_from(settings: Settings) -> Messenger | None:
     """The messenger that the settings name; None where notices are only kept.
 
-    Raises ``InvalidRequest`` for a webhook that is not Slack's own: notices carry names and links.
+    Raises ``InvalidRequest`` for addresses and tokens that cannot be Slack's: notices carry names
+    and links. A stand-in on this machine is allowed where ``slack_api_url`` names one.
     """
-    if settings.slack_token:
-        return SlackBot(settings.slack_token, settings.slack_channel, settings.slack_api_url)
-    if settings.slack_webhook:
-        _check_webhook(settings)
-        return SlackWebhook(settings.slack_webhook)
+    token, webhook = settings.slack_token.strip(), settings.slack_webhook.strip()
+    if token:
+        _check_bot(token, settings.slack_api_url)
+        return SlackBot(token, settings.slack_channel, settings.slack_api_url)
+    if webhook:
+        _check_webhook(webhook, settings.slack_api_url)
+        return SlackWebhook(webhook)
     return None
 
 
@@ -65,7 +88,11 @@ class SlackBot:
 
     def __init__(self, token: str, default_channel: str, api_url: str) -> None:
         """``default_channel`` takes what names no channel."""
-        self._client = WebClient(token=token, base_url=api_url, timeout=_TIMEOUT, retry_handlers=[])
+        self._client = WebClient(
+            token=token, base_url=api_url, timeout=_TIMEOUT, retry_handlers=[], logger=_sdk_log
+        )
+        # urllib takes the environment's proxy by itself, and unlike the SDK it reads no_proxy.
+        self._client.proxy = None
         self._default_channel = default_channel
 
     def send(self, *, channel: str | None, text: str) -> None:
@@ -79,7 +106,7 @@ class SlackBot:
             )
         except SlackApiError as error:
             raise _judged(error) from None
-        except (SlackClientError, OSError) as error:
+        except _NO_ANSWER as error:
             raise _silent(error) from None
 
 
@@ -88,13 +115,14 @@ class SlackWebhook:
 
     def __init__(self, url: str) -> None:
         """The webhook's secret address."""
-        self._client = WebhookClient(url, timeout=_TIMEOUT, retry_handlers=[])
+        self._client = WebhookClient(url, timeout=_TIMEOUT, retry_handlers=[], logger=_sdk_log)
+        self._client.proxy = None  # as above
 
     def send(self, *, channel: str | None, text: str) -> None:  # noqa: ARG002  # a webhook has its own
         """See ``Messenger.send``."""
         try:
             answer = self._client.send(text=escaped(text), unfurl_links=False, unfurl_media=False)
-        except (SlackClientError, OSError) as error:
+        except _NO_ANSWER as error:
             raise _silent(error) from None
         if answer.status_code != 200:
             raise _verdict(answer.status_code, answer.body, answer.headers)
@@ -107,14 +135,32 @@ def escaped(text: str) -> str:
     return clean.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _check_webhook(settings: Settings) -> None:
-    address, api = urlsplit(settings.slack_webhook), urlsplit(settings.slack_api_url)
-    stand_in = api.hostname in ("127.0.0.1", "localhost") and address.hostname == api.hostname
-    if not stand_in and (address.scheme, address.hostname) != ("https", "hooks.slack.com"):
+def _check_bot(token: str, api_url: str) -> None:
+    if not re.fullmatch(r"[!-~]+", token):
+        raise InvalidRequest(
+            "SENTINELS_SLACK_TOKEN holds spaces or characters that no token has",
+            remedy="copy it again; a bot token begins with xoxb-",
+        )
+    if urlsplit(api_url).scheme != "https" and not _is_loopback(api_url):
+        raise InvalidRequest(
+            f"SENTINELS_SLACK_API_URL={api_url!r} would send the token in the clear",
+            remedy="leave it out: it is https://slack.com/api/",
+        )
+
+
+def _check_webhook(webhook: str, api_url: str) -> None:
+    address = urlsplit(webhook)
+    if _is_loopback(webhook) and _is_loopback(api_url):
+        return
+    if (address.scheme, address.hostname) != ("https", "hooks.slack.com"):
         raise InvalidRequest(
             "SENTINELS_SLACK_WEBHOOK is not an address of Slack's",
             remedy="it begins with https://hooks.slack.com/",
         )
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in _LOOPBACK
 
 
 def _judged(error: SlackApiError) -> MessageRefused | MessengerUnavailable:
@@ -126,19 +172,19 @@ def _judged(error: SlackApiError) -> MessageRefused | MessengerUnavailable:
 def _verdict(
     status: int, word: str, headers: Mapping[str, str]
 ) -> MessageRefused | MessengerUnavailable:
-    if status == 429 or status >= 500 or word in _TRANSIENT:
+    word = word.strip()
+    foreign = _WORD.fullmatch(word) is None
+    if status == 429 or status >= 500 or word in _TRANSIENT or foreign:
+        said = "and not as Slack does" if foreign else word
         wait = _retry_after(headers)
-        return MessengerUnavailable(f"Slack answered {status} {word}".strip(), retry_after=wait)
+        return MessengerUnavailable(f"Slack answered {status} {said}", retry_after=wait)
     remedy = _REMEDIES.get(word, "see Slack's documentation of this word")
-    return MessageRefused(f"Slack refused the message: {printable(word)[:80]} ({remedy})")
+    return MessageRefused(f"Slack refused the message: {word} ({remedy})", remedy=remedy)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     found = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-    try:
-        return max(1.0, float(found))
-    except ValueError:
-        return None
+    return min(max(1.0, float(found)), _LONGEST_WAIT) if found.isdecimal() else None
 
 
 def _silent(error: Exception) -> MessengerUnavailable:

@@ -38,7 +38,7 @@ def show_job(ask: Ask) -> Response:
     job, reading = ask.job(), ask.door.reading
     after = ask.query.maybe("after_event")
     if after is not None:
-        wait = ask.query.number("wait")
+        wait = ask.query.decimal("wait")
         ask.door.patience.until(lambda last: last > after, lambda: reading.last_event(job), wait)
     view = reading.jobs(ask.caller, [job.id])[0]
     attempts: list[Json] = [attempt_json(attempt) for attempt in reading.attempts(job)]

@@ -45,7 +45,7 @@ def read_log(ask: Ask) -> Response:
     piece = ask.door.patience.until(
         lambda seen: bool(seen.text) or seen.ended,
         lambda: _look(ask, job, offset),
-        ask.query.number("wait"),
+        ask.query.decimal("wait"),
     )
     return reply(
         {

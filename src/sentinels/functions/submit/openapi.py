@@ -126,7 +126,8 @@ def _key() -> list[Json]:
 
 
 def _schema(param: Param) -> dict[str, Json]:
-    schema: dict[str, Json] = {"type": "integer" if param.is_number else "string"}
+    number = "number" if param.decimal else "integer"
+    schema: dict[str, Json] = {"type": number if param.is_number else "string"}
     bounds = {"minimum": param.low, "maximum": param.high, "default": param.default}
     schema.update({name: value for name, value in bounds.items() if value is not None})
     if param.choices:

@@ -7,12 +7,12 @@ place, how many wait, one sentence why. Before: the handlers. Next: ``shaping``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sentinels.core.job import JobState
 from sentinels.core.quantity import format_duration
-from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, Json, Places
+from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, Json
 from sentinels.functions.submit.door import FrontDoor
 from sentinels.functions.submit.shaping import job_json
 
@@ -35,10 +35,12 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
     return [job_json(job, blocks.get(job.id)) for job in jobs]
 
 
-def place_json(places: Places, job_id: int, *, held: bool) -> dict[str, Json]:
+def place_json(door: FrontDoor, job: Mapping[str, Json]) -> dict[str, Json]:
     """The place alone, as a push is told it; None for a job that may not be considered yet."""
-    position = None if held else places.position.get(job_id, WAITING_BOUND)
-    return {"position": position, "waiting": places.waiting}
+    queue = job["queue"]
+    if isinstance(queue, Mapping):
+        return {"position": queue["position"], "waiting": queue["waiting"]}
+    return {"position": None, "waiting": door.reading.places([]).waiting}
 
 
 def _why(answer: Answer | None) -> str:

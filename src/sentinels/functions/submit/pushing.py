@@ -43,9 +43,8 @@ def cancel_job(ask: Ask) -> Response:
 
 
 def _pushed_json(ask: Ask, pushed: Pushed) -> dict[str, Json]:
-    reading, first = ask.door.reading, pushed.job_ids[0]
-    shaped = jobs_json(ask.door, reading.jobs(ask.caller, pushed.job_ids))
-    place = place_json(reading.places([first]), first, held=first in reading.held([first]))
+    shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
+    place = place_json(ask.door, shaped[0])
     return {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
 
 

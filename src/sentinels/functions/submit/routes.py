@@ -21,7 +21,7 @@ from sentinels.functions.submit.openapi import document
 _LARGEST = 2**53
 
 _ATTEMPT = Param("attempt", "Which attempt; the newest if not given.", 1, _LARGEST)
-_WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0)
+_WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 
 def _limit(default: int, high: int) -> Param:

@@ -1,0 +1,31 @@
+"""``sentinels doctor``: every part, and how to mend it. Next: ``functions/submit``'s health."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sentinels.cli.client import Client
+from sentinels.cli.problems import SERVER
+from sentinels.cli.show import Output, Row, rows, say, show_value
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Check every part and say how to mend it; exit code 3 if something is down."""
+    answer = Client().get("/v1/health")
+    if json:
+        show_value(answer, Output.JSON)
+    else:
+        for check in rows(answer, "checks"):
+            _tell(check)
+    if not answer.get("ok"):
+        raise typer.Exit(SERVER)
+
+
+def _tell(check: Row) -> None:
+    say(f"{'✔' if check['ok'] else '✘'} {check['name']!s:<14} {check['detail']}")
+    if not check["ok"] and check.get("remedy"):
+        say(f"    → {check['remedy']}")

@@ -1,0 +1,94 @@
+"""A group of commands whose modules are imported only when their command is typed.
+
+Comes in: a table of commands. Goes out: a class for ``typer.Typer(cls=…)``. Before: ``main``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command as build_command
+
+from sentinels.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    # typer carries its own copy of click, and these are its only names for what it takes and gives.
+    from typer._click import Command as ClickCommand
+    from typer._click import Context, HelpFormatter
+    from typer._click.shell_completion import CompletionItem
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: where it is, what it does, an example, and its section of the help.
+
+    ``extra`` is the optional part of the distribution that it needs.
+    """
+
+    target: str
+    help: str
+    example: str
+    section: str
+    extra: str | None = None
+
+    def load(self) -> ClickCommand:
+        """Import it. Raises ``InvalidRequest`` where its optional part is not installed."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise InvalidRequest(
+                f"this command needs a part that is not installed ({error.name})",
+                remedy=f"pip install 'sentinels-ml[{self.extra}]'",
+            ) from error
+        return build_command(found if isinstance(found, typer.Typer) else self._app(found))
+
+    def _app(self, function: object) -> typer.Typer:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(epilog=f"\b\nExample:\n  {self.example}")(function)  # type: ignore[type-var]  # a function
+        return app
+
+
+def make_group(commands: Mapping[str, Command]) -> type[TyperGroup]:
+    """The class of a group that has these commands."""
+
+    class LazyGroup(TyperGroup):
+        def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  # click's signature
+            return list(commands)
+
+        def get_command(self, ctx: Context, cmd_name: str) -> ClickCommand | None:  # noqa: ARG002  # click's signature
+            return commands[cmd_name].load() if cmd_name in commands else None
+
+        def resolve_command(
+            self, ctx: Context, args: list[str]
+        ) -> tuple[str | None, ClickCommand | None, list[str]]:
+            if args and args[0] not in commands and not args[0].startswith("-"):
+                close = get_close_matches(args[0], commands, n=1)
+                meant = f"did you mean {close[0]}?" if close else "see: sentinels --help"
+                raise InvalidRequest(f"there is no command {args[0]}", remedy=meant)
+            return super().resolve_command(ctx, args)
+
+        def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+            for section in dict.fromkeys(command.section for command in commands.values()):
+                with formatter.section(section):
+                    formatter.write_dl(
+                        [(name, it.help) for name, it in commands.items() if it.section == section]
+                    )
+
+        def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+            from typer._click.shell_completion import CompletionItem
+
+            names = [name for name in commands if name.startswith(incomplete)]
+            if names and not incomplete.startswith("-"):
+                return [CompletionItem(name, help=commands[name].help) for name in names]
+            return super().shell_complete(ctx, incomplete)
+
+    return LazyGroup

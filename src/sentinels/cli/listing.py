@@ -1,0 +1,75 @@
+"""The columns of jobs. Before: ``jobs``, ``queue``, ``history``. Next: ``show``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sentinels.cli.show import Column, Row, mapping
+from sentinels.cli.times import local, ran, waited
+from sentinels.cli.words import needs, state, why
+
+
+def _reason(job: Row) -> str:
+    return str(job.get("reason") or "").replace("_", " ")
+
+
+def _position(job: Row) -> object:
+    return mapping(job.get("queue")).get("position")
+
+
+ID = Column("JOB", lambda job: job["id"], right=True)
+NAME = Column("NAME", lambda job: job["name"])
+USER = Column("USER", lambda job: job["user"])
+TEAM = Column("TEAM", lambda job: job["team"], wide=True)
+EXPERIMENT = Column("EXPERIMENT", lambda job: job["experiment"], wide=True)
+IMAGE = Column("IMAGE", lambda job: job["image"], wide=True)
+NEEDS = Column("NEEDS", needs)
+PARAMS = Column(
+    "PARAMS", lambda job: " ".join(f"{k}={v}" for k, v in mapping(job["params"]).items())
+)
+SUBMITTED = Column("PUSHED", lambda job: local(job["submitted_at"]))
+WAITED = Column("WAITED", waited, right=True)
+RAN = Column("RAN", ran, right=True)
+STATE = Column("STATE", lambda job: job["state"])
+REASON = Column("REASON", _reason)
+
+JOBS: Sequence[Column] = (
+    ID,
+    NAME,
+    USER,
+    TEAM,
+    STATE,
+    REASON,
+    EXPERIMENT,
+    NEEDS,
+    IMAGE,
+    PARAMS,
+    SUBMITTED,
+    WAITED,
+    RAN,
+)
+WAITING: Sequence[Column] = (
+    Column("POS", _position, right=True),
+    ID,
+    NAME,
+    USER,
+    TEAM,
+    Column("PRIORITY", lambda job: job["priority"]),
+    NEEDS,
+    EXPERIMENT,
+    WAITED,
+    Column("WAITING FOR", why),
+)
+RUNNING: Sequence[Column] = (ID, NAME, USER, TEAM, STATE, NEEDS, EXPERIMENT, RAN)
+ENDED: Sequence[Column] = (
+    ID,
+    NAME,
+    USER,
+    TEAM,
+    Column("OUTCOME", state),
+    EXPERIMENT,
+    PARAMS,
+    Column("ENDED", lambda job: local(job["finished_at"])),
+    RAN,
+    Column("MLFLOW", lambda job: mapping(job["links"]).get("mlflow"), wide=True),
+)

@@ -1,0 +1,169 @@
+"""``sentinels``: the table of commands, and the one place where expected errors end.
+
+Only the module of the command that was typed is imported. A target is ``module:attribute``; the
+attribute is a function with typer's annotations, or a ``typer.Typer`` for a group. Targets outside
+this package are named as text only, since the CLI stands without them. Comes in: the command line.
+Goes out: an exit code. Next: ``lazy``, then the command's own module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import typer
+
+from sentinels.cli.lazy import Command, make_group
+from sentinels.cli.problems import INTERRUPTED, report
+from sentinels.core.errors import SentinelsError
+
+COMMANDS: Mapping[str, Command] = {
+    "push": Command(
+        "sentinels.cli.push:push",
+        "Push an experiment to the queue and get its id.",
+        "sentinels push ./train -c config.yaml -p C=0.1 --cpu 2",
+        "Experiments",
+    ),
+    "status": Command(
+        "sentinels.cli.status:status",
+        "Show where a job is and why.",
+        "sentinels status 12 --watch",
+        "Experiments",
+    ),
+    "logs": Command(
+        "sentinels.cli.logs:logs",
+        "Print what a job wrote, or follow it.",
+        "sentinels logs -f 12",
+        "Experiments",
+    ),
+    "wait": Command(
+        "sentinels.cli.wait:wait",
+        "Wait until jobs have ended; exit code 1 if one did not succeed.",
+        "sentinels wait 12 13 --timeout 2h",
+        "Experiments",
+    ),
+    "cancel": Command(
+        "sentinels.cli.cancel:cancel",
+        "Cancel jobs that wait or run.",
+        "sentinels cancel 12",
+        "Experiments",
+    ),
+    "artifacts": Command(
+        "sentinels.cli.artifacts:artifacts",
+        "List or download what a job left.",
+        "sentinels artifacts 12 --download results",
+        "Experiments",
+    ),
+    "history": Command(
+        "sentinels.cli.history:history",
+        "Tell a job's story, or list the jobs that have ended.",
+        "sentinels history 12",
+        "Experiments",
+    ),
+    "queue": Command(
+        "sentinels.cli.queue:queue",
+        "Show who is next, who runs, and what is free.",
+        "sentinels queue --next 5",
+        "The queue",
+    ),
+    "jobs": Command(
+        "sentinels.cli.jobs:jobs",
+        "List jobs, newest first.",
+        "sentinels jobs --state failed --experiment digits",
+        "The queue",
+    ),
+    "nodes": Command(
+        "sentinels.cli.nodes:nodes",
+        "Show the nodes and what is on them.",
+        "sentinels nodes",
+        "The queue",
+    ),
+    "notices": Command(
+        "sentinels.cli.notices:notices",
+        "Show what people were told.",
+        "sentinels notices 12",
+        "The queue",
+    ),
+    "up": Command(
+        "sentinels.local.commands:up",
+        "Start Sentinels on this machine.",
+        "sentinels up --detach",
+        "Running it",
+        extra="local",
+    ),
+    "down": Command(
+        "sentinels.local.commands:down",
+        "Stop Sentinels on this machine.",
+        "sentinels down",
+        "Running it",
+        extra="local",
+    ),
+    "demo": Command(
+        "sentinels.local.commands:demo",
+        "Show real experiments going through Sentinels.",
+        "sentinels demo",
+        "Running it",
+        extra="local",
+    ),
+    "doctor": Command(
+        "sentinels.cli.doctor:doctor",
+        "Check every part and say how to mend it.",
+        "sentinels doctor",
+        "Running it",
+    ),
+    "db": Command(
+        "sentinels.db.commands:app",
+        "Look after the database's schema.",
+        "sentinels db status",
+        "Running it",
+        extra="functions",
+    ),
+    "login": Command(
+        "sentinels.cli.login:login",
+        "Remember a server's address and your token.",
+        "sentinels login https://sentinels.example.org",
+        "Running it",
+    ),
+}
+
+app = typer.Typer(
+    cls=make_group(COMMANDS),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sentinels {version('sentinels-ml')}")
+        raise typer.Exit
+
+
+@app.callback()
+def sentinels(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say which version this is."
+    ),
+) -> None:
+    """Queue machine-learning experiments and see them through."""
+
+
+def run() -> None:
+    """Run the command line; ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # the interpreter's own streams
+    try:
+        app(standalone_mode=True)
+    except SentinelsError as error:
+        sys.exit(report(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,70 @@
+"""``sentinels queue``: who is next, who runs, what is free. Next: ``listing``."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from sentinels.cli.client import Client, Json, Patience
+from sentinels.cli.listing import RUNNING, WAITING
+from sentinels.cli.nodes import free_line
+from sentinels.cli.show import (
+    Output,
+    OutputOption,
+    clear_screen,
+    note,
+    rows,
+    say,
+    show_rows,
+    show_value,
+)
+from sentinels.core.errors import Unavailable
+
+_EVERY_SECONDS = 2.0
+
+
+def queue(
+    next_: Annotated[
+        int, typer.Option("--next", "-n", min=1, max=500, help="How many waiting jobs to show.")
+    ] = 20,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show who is next, who runs, and what is free."""
+    client = Client()
+    if not watch:
+        _show(client.get("/v1/queue", {"limit": next_}), output)
+        return
+    patience = Patience()
+    while True:
+        try:
+            answer = client.get("/v1/queue", {"limit": next_})
+        except Unavailable as trouble:
+            if patience.bear(trouble):
+                note(f"{trouble}; trying again …")
+            continue
+        patience.over()
+        clear_screen()
+        _show(answer, output)
+        time.sleep(_EVERY_SECONDS)
+
+
+def _show(answer: Json, output: Output) -> None:
+    if output in (Output.JSON, Output.YAML):
+        show_value(answer, output)
+        return
+    waiting = rows(answer, "waiting")
+    show_rows(waiting, WAITING, output, empty="Nothing waits.")
+    if output is Output.CSV:
+        return
+    total = answer.get("total")
+    if isinstance(total, int) and total > len(waiting):
+        say(f"… and {total - len(waiting)} more (sentinels queue --next {min(total, 500)})")
+    running = rows(answer, "running")
+    say()
+    show_rows(running, RUNNING, output, empty="Nothing runs.")
+    say()
+    for node in rows(answer, "nodes"):
+        say(free_line(node))

@@ -1,0 +1,159 @@
+"""``sentinels status``: one job on one screen. Next: ``following``, ``show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from sentinels.cli.client import Client, Json, job_path
+from sentinels.cli.following import changes
+from sentinels.cli.show import (
+    Output,
+    OutputOption,
+    Row,
+    clear_screen,
+    mapping,
+    on_terminal,
+    painted_line,
+    rows,
+    say,
+    show_value,
+)
+from sentinels.cli.times import length, local, ran, seconds_between, waited
+from sentinels.cli.words import TERMINAL, needs, place, state, why
+from sentinels.core.errors import InvalidRequest
+
+JobArgument = Annotated[
+    str | None, typer.Argument(metavar="JOB", help="A job's id, name, or the beginning of a name.")
+]
+
+
+def status(
+    job: JobArgument = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show it again whenever it changes.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show where a job is and why. Without a job: the newest one."""
+    client = Client()
+    reference = job or newest(client)
+    if not watch:
+        _show(client.get(job_path(reference)), output)
+        return
+    for found in changes(client, reference):
+        clear_screen()
+        _show(found, output)
+        if found.get("state") in TERMINAL:
+            return
+        if not on_terminal():
+            say()
+
+
+def newest(client: Client) -> str:
+    """The id of the newest job. Raises ``InvalidRequest`` where there is none."""
+    found = rows(client.get("/v1/jobs", {"limit": 1}), "jobs")
+    if not found:
+        raise InvalidRequest("there are no jobs yet", remedy="sentinels push ./train")
+    return str(found[0]["id"])
+
+
+def _show(job: Json, output: Output) -> None:
+    if output in (Output.JSON, Output.YAML, Output.CSV):
+        show_value(job, Output.JSON if output is Output.CSV else output)
+        return
+    for line in _lines(job, wide=output is Output.WIDE):
+        painted_line(line, str(job.get("state")))
+
+
+def _lines(job: Json, *, wide: bool) -> Iterator[str]:
+    yield f"job {job['id']} {job['name']}  {state(job)}"
+    for title, text in _facts(job, wide=wide):
+        if text:
+            yield f"  {title:<11} {text}"
+    attempts = rows(job, "attempts")
+    if len(attempts) > 1 or wide:
+        yield "  attempts"
+        for attempt in attempts:
+            yield f"    {_attempt(attempt)}"
+    yield f"  next: {_next(job)}"
+
+
+def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
+    queue = mapping(job.get("queue"))
+    last = (rows(job, "attempts") or [{}])[-1]
+    yield "why", str(job.get("message") or "")
+    yield "in line", f"{place(queue)}" if queue else ""
+    yield "waits", why(job)
+    yield "needs", f"{needs(job)} · priority {job['priority']}"
+    yield "pushed", f"{local(job['submitted_at'])} by {job['user']} ({job['team']})"
+    yield "started", _started(job)
+    yield "ended", _ended(job)
+    yield "node", str(last.get("node") or "")
+    yield "used", _used(last)
+    yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
+    yield "experiment", str(job["experiment"])
+    yield "image", _image(job, wide=wide)
+    yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
+    yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
+    yield "outputs", str(last.get("outputs") or "") if job.get("finished_at") else ""
+    yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")
+
+
+def _started(job: Json) -> str:
+    if not job.get("started_at"):
+        return ""
+    return f"{local(job['started_at'])}, after waiting {waited(job)}"
+
+
+def _ended(job: Json) -> str:
+    if not job.get("finished_at"):
+        return f"not yet; runs for {ran(job)}" if job.get("started_at") else ""
+    code = job.get("exit_code")
+    return (
+        f"{local(job['finished_at'])}"
+        + (f", after {ran(job)}" if job.get("started_at") else "")
+        + (f", exit code {code}" if code is not None else "")
+    )
+
+
+def _used(attempt: Row) -> str:
+    from sentinels.core.quantity import about_memory
+
+    usage = mapping(attempt.get("usage"))
+    memory, cpu = usage.get("peak_memory_bytes"), usage.get("cpu_seconds")
+    words = []
+    if isinstance(memory, int):
+        words.append(f"{about_memory(memory)} of memory at most")
+    if isinstance(cpu, int | float):
+        words.append(f"{cpu:.1f} CPU seconds")
+    if usage.get("mean_gpu_percent") is not None:
+        words.append(f"GPU {usage['mean_gpu_percent']} %")
+    return ", ".join(words)
+
+
+def _image(job: Json, *, wide: bool) -> str:
+    digest = str(job.get("digest") or "")
+    shown = digest if wide else digest[:19]
+    commit = f", commit {str(job['git_commit'])[:12]}" if job.get("git_commit") else ""
+    return f"{job['image']} ({shown}{commit})"
+
+
+def _attempt(attempt: Row) -> str:
+    ended = attempt.get("reason") or attempt.get("state")
+    took = length(seconds_between(attempt.get("started_at"), attempt.get("finished_at")))
+    message = f": {attempt['message']}" if attempt.get("message") else ""
+    return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}"
+
+
+def _next(job: Json) -> str:
+    job_id = job["id"]
+    if job.get("state") == "queued":
+        return f"sentinels queue · sentinels cancel {job_id}"
+    if job.get("state") in TERMINAL:
+        return (
+            f"sentinels logs {job_id} · sentinels artifacts {job_id} · sentinels history {job_id}"
+        )
+    return f"sentinels logs -f {job_id} · sentinels cancel {job_id}"

@@ -1,0 +1,58 @@
+"""Moments and lengths of time for people: local time, ``3 min ago``, ``1h 02m``.
+
+Comes in: ISO 8601 text as the server gives it. Goes out: words. Before: ``show``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+
+def moment(value: object) -> datetime | None:
+    """The moment that an answer names."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def local(value: object) -> str:
+    """A moment in this machine's time zone; without the date where it is today."""
+    found = moment(value)
+    if found is None:
+        return ""
+    here = found.astimezone()
+    today = here.date() == datetime.now(UTC).astimezone().date()
+    return here.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
+
+
+def seconds_between(start: object, end: object) -> float | None:
+    """Seconds from one moment to another, or to now where the other is open."""
+    begun = moment(start)
+    if begun is None:
+        return None
+    return max(0.0, ((moment(end) or datetime.now(UTC)) - begun).total_seconds())
+
+
+def length(seconds: float | None) -> str:
+    """``0.8s``, ``42s``, ``3m 20s``, ``1h 02m``, ``2d 4h``."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def waited(job: Mapping[str, object]) -> str:
+    """How long a job has waited, or waited until it started."""
+    return length(seconds_between(job.get("submitted_at"), job.get("started_at")))
+
+
+def ran(job: Mapping[str, object]) -> str:
+    """How long a job has run, or ran."""
+    return length(seconds_between(job.get("started_at"), job.get("finished_at")))
