@@ -132,11 +132,13 @@ class OneMachine:
 
     def end(self) -> None:
         """Leave nothing running, whatever state the test left it in."""
-        try:
-            if self.processes():
-                self.run("down")
-        finally:
-            kill(self.processes())
+
+        def nothing_runs() -> bool:
+            left = self.processes()
+            kill(left)
+            return not left
+
+        await_true(nothing_runs)
 
 
 def _part_name(process: psutil.Process) -> str:

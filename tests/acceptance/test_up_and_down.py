@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import sentinels
+from sentinels.local.ports import Ports
 from tests.acceptance.conftest import OneMachine, await_true, kill
 
 PARTS = ("submit", "dispatch", "notify")
@@ -151,9 +152,9 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_started(machine: OneMachin
 
 
 def test_a_kept_port_that_is_taken_is_left_for_another(machine: OneMachine) -> None:
-    machine.up("--no-mlflow")
-    port = int(str(machine.server["url"]).rpartition(":")[2])
-    machine.run("down")
+    ports = Ports(machine.home, wanted=None)
+    ports.close()
+    port = ports.of["submit"]
 
     with socket.create_server(("127.0.0.1", port)):
         said = machine.up("--no-mlflow")

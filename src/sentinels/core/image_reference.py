@@ -37,4 +37,7 @@ def default_name(image: str) -> str:
     else:
         last = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-._")[:63].rstrip("-._")
-    return cleaned or "job"
+    if not cleaned:
+        return "job"
+    # A name of digits would be taken for a job's id.
+    return f"job-{cleaned[:59]}" if cleaned.isdigit() else cleaned

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import Fault
 from sentinels.core.job import Reason, ReasonClass
-from sentinels.core.quantity import format_memory
-from sentinels.core.submission import Retry
+from sentinels.core.quantity import MAX_MEMORY_BYTES, about_memory
+from sentinels.core.submission import MemoryGrowth, Retry
 
 PRIORITY_CLASSES: Mapping[str, int] = {"low": 10, "normal": 20, "high": 30, "urgent": 40}
 CLASS_STEP = 10
 """How far two neighbouring priority classes are apart, and what one step of ageing adds."""
+_MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +132,24 @@ def _after_out_of_memory(end: _End) -> RetryDecision | None:
     before = sum(past.reason is Reason.OUT_OF_MEMORY for past in end.earlier)
     if growth is None or before >= growth.tries:
         return None
-    grown = int(end.resources.memory_bytes * growth.factor)
-    if growth.limit_bytes is not None:
-        grown = min(grown, growth.limit_bytes)
+    grown = _grown(end.resources.memory_bytes, growth)
     if grown <= end.resources.memory_bytes:
         return None
     larger = replace(end.resources, memory_bytes=grown)
-    return RetryDecision(
-        end.backoff(before + 1), larger, f"tried again with {format_memory(grown)} of memory"
-    )
+    why = f"tried again with {about_memory(grown)} of memory"
+    return RetryDecision(end.backoff(before + 1), larger, why)
+
+
+def _grown(size: int, growth: MemoryGrowth) -> int:
+    whole_mebibytes = -int(-size * growth.factor // _MEBIBYTE) * _MEBIBYTE
+    return min(whole_mebibytes, growth.limit_bytes or MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)
 
 
 def _after_exit(end: _End) -> RetryDecision | None:
     if end.exit_code is None:
         return None
     allowed = end.retry.exit_codes.get(end.exit_code, 0)
-    before = sum(past.exit_code == end.exit_code for past in end.earlier)
+    before = sum(past == PastAttempt(end.reason, end.exit_code) for past in end.earlier)
     if before >= allowed:
         return None
     why = f"retry {before + 1} of {allowed} for exit code {end.exit_code}"
@@ -156,4 +159,5 @@ def _after_exit(end: _End) -> RetryDecision | None:
 _RULES: dict[Reason, Callable[[_End], RetryDecision | None]] = {
     Reason.OUT_OF_MEMORY: _after_out_of_memory,
     Reason.EXITED_NONZERO: _after_exit,
+    Reason.KILLED: _after_exit,  # by a signal, whose exit code is 128 and its number
 }

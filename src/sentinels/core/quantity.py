@@ -6,10 +6,14 @@ Comes in: what a config or a flag says. Goes out: thousandths of a core, bytes, 
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
 
-_MEMORY_UNITS: dict[str, int] = {
+MAX_MEMORY_BYTES = 2**50
+"""No request and no growth of one is larger; sums of many stay within PostgreSQL's bigint."""
+
+_CPU_UNITS: Mapping[str, int] = {"": 1000, "m": 1}
+_MEMORY_UNITS: Mapping[str, int] = {
     "": 1,
     "k": 10**3,
     "K": 10**3,
@@ -21,46 +25,35 @@ _MEMORY_UNITS: dict[str, int] = {
     "Gi": 2**30,
     "Ti": 2**40,
 }
-_SECONDS: dict[str, int] = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_NUMBER_AND_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", re.ASCII)
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_SECONDS: Mapping[str, int] = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_TOO_LARGE = 10**18
+_AMOUNT = re.compile(r"([-+]?)(\d{1,18})(?:\.(\d{1,18}))? ?([A-Za-z]*)", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
 
 
 def parse_cpu(value: object) -> int:
-    """Thousandths of a core from ``2``, ``0.5`` or ``"500m"``."""
-    if isinstance(value, str) and value.endswith("m") and value[:-1].isascii():
-        if not value[:-1].isdigit():
-            raise ValueError("is no number of cores, such as 2, 0.5 or 500m")
-        return _positive(int(value[:-1]), "cores")
-    number = _number(value, "is no number of cores, such as 2, 0.5 or 500m")
-    return _positive(round(number * 1000), "cores")
+    """Thousandths of a core from ``2``, ``0.5`` or ``"500m"``, rounded up."""
+    return _amount(value, _CPU_UNITS, "cores", wrong="is no number of cores, such as 2 or 0.5")
 
 
 def parse_memory(value: object) -> int:
-    """Bytes from ``4Gi``, ``512Mi``, ``1.5G`` or a plain number of bytes."""
-    wrong = "is no amount of memory, such as 512Mi or 4Gi"
-    if isinstance(value, str) and (found := _NUMBER_AND_UNIT.fullmatch(value.strip())):
-        number, unit = found.groups()
-        if unit not in _MEMORY_UNITS:
-            raise ValueError(f"{wrong}; the units are {', '.join(filter(None, _MEMORY_UNITS))}")
-        return _positive(int(float(number) * _MEMORY_UNITS[unit]), "bytes")
-    return _positive(int(_number(value, wrong)), "bytes")
+    """Bytes from ``4Gi``, ``512Mi``, ``1.5G`` or a plain number of bytes, rounded up."""
+    units = ", ".join(unit for unit in _MEMORY_UNITS if len(unit) > 1)
+    wrong = f"is no amount of memory, such as 512Mi or 4Gi (units: {units}, K, M, G, T)"
+    return _amount(value, _MEMORY_UNITS, "bytes", wrong=wrong)
 
 
 def parse_duration(value: object) -> int:
     """Seconds from ``2h``, ``1h30m``, ``45s``, ``1d`` or a plain number of seconds."""
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())) and found[0]:
+        parts = zip(found.groups(), _SECONDS.values(), strict=True)
+        return _positive(sum(int(part or 0) * unit for part, unit in parts), "seconds")
     wrong = "is no length of time, such as 90s, 30m, 1h30m or 2d"
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if found and any(found.groups()):
-            parts = zip(found.groups(), _SECONDS.values(), strict=True)
-            return _positive(sum(int(part or 0) * unit for part, unit in parts), "seconds")
-        if not value.strip().isascii() or not value.strip().isdigit():
-            raise ValueError(wrong)
-    number = _number(value, wrong)
-    if number != int(number):
-        raise ValueError("must be whole seconds")
-    return _positive(int(number), "seconds")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(wrong)
+    if isinstance(value, str) and "." in value:
+        raise ValueError(wrong)
+    return _amount(value, {"": 1}, "seconds", wrong=wrong)
 
 
 def format_cpu(millis: int) -> str:
@@ -95,21 +88,29 @@ def format_duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
-def _number(value: object, wrong: str) -> float:
+def _amount(value: object, units: Mapping[str, int], noun: str, *, wrong: str) -> int:
+    found = _AMOUNT.fullmatch(_digits(value, wrong))
+    if not found or found[4] not in units:
+        raise ValueError(wrong)
+    sign, whole, part, unit = found.groups(default="")
+    if sign == "-":
+        raise ValueError(f"must be more than 0 {noun}")
+    # Whole numbers throughout: a float would lose bytes, and overflow.
+    rounded_up = -(-int(whole + part) * units[unit] // 10 ** len(part))
+    return _positive(rounded_up, noun)
+
+
+def _digits(value: object, wrong: str) -> str:
     if isinstance(value, str):
-        value = value.strip()
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value.strip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(wrong)
-    try:
-        number = float(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(wrong) from error
-    if not math.isfinite(number):
+    if not -_TOO_LARGE < value < _TOO_LARGE:
         raise ValueError(wrong)
-    return number
+    return str(value) if isinstance(value, int) else f"{value:.9f}"
 
 
-def _positive(amount: int, unit: str) -> int:
+def _positive(amount: int, noun: str) -> int:
     if amount <= 0:
-        raise ValueError(f"must be more than 0 {unit}")
+        raise ValueError(f"must be more than 0 {noun}")
     return amount

@@ -5,21 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sentinels.core.faults import Faults
-from sentinels.core.quantity import format_duration, format_memory, parse_duration, parse_memory
+from sentinels.core.faults import Faults, joined
+from sentinels.core.quantity import (
+    MAX_MEMORY_BYTES,
+    format_duration,
+    format_memory,
+    parse_duration,
+    parse_memory,
+)
 from sentinels.core.submission import MemoryGrowth, Retry
 
 _FACTOR = re.compile(r"x(\d{1,3}(?:\.\d{1,3})?)", re.ASCII)
+_EXIT_CODE = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 _TRIES = 10
+_LONGEST_WAIT = 7 * 86400
 
 
 def read_retry(faults: Faults, value: object) -> Retry:
     """Read ``{oom: {memory: x1.5, max: 16Gi, tries: 2}, exit: {33: 3}, backoff: 30s..10m}``."""
     given = faults.mapping("retry", value)
     faults.unknown_keys("retry", given, ("oom", "exit", "backoff"))
-    wait, longest = _read_backoff(faults, given.get("backoff", "30s..10m"))
+    wait, longest = _read_backoff(faults, given.get("backoff"))
     return Retry(
-        oom=_read_growth(faults, given["oom"]) if given.get("oom") is not None else None,
+        oom=_read_growth(faults, given.get("oom")),
         exit_codes=_read_exit_codes(faults, given.get("exit")),
         backoff_seconds=wait,
         backoff_limit_seconds=longest,
@@ -27,14 +35,16 @@ def read_retry(faults: Faults, value: object) -> Retry:
 
 
 def retry_to_config(retry: Retry) -> dict[str, object]:
-    """The same in a config's words."""
+    """The same in a config's words; nothing where it is the default."""
     wait, longest = retry.backoff_seconds, retry.backoff_limit_seconds
-    words: dict[str, object] = {"backoff": f"{format_duration(wait)}..{format_duration(longest)}"}
-    if retry.exit_codes:
-        words["exit"] = {str(code): tries for code, tries in retry.exit_codes.items()}
+    words: dict[str, object] = {}
     if retry.oom:
         words["oom"] = _growth_to_config(retry.oom)
-    return words if retry != Retry() else {}
+    if retry.exit_codes:
+        words["exit"] = {str(code): tries for code, tries in retry.exit_codes.items()}
+    if retry != Retry():
+        words["backoff"] = f"{format_duration(wait)}..{format_duration(longest)}"
+    return words
 
 
 def _growth_to_config(growth: MemoryGrowth) -> Mapping[str, object]:
@@ -44,13 +54,15 @@ def _growth_to_config(growth: MemoryGrowth) -> Mapping[str, object]:
     return words
 
 
-def _read_growth(faults: Faults, value: object) -> MemoryGrowth:
+def _read_growth(faults: Faults, value: object) -> MemoryGrowth | None:
+    if value is None:
+        return None
     given = faults.mapping("retry.oom", value)
     faults.unknown_keys("retry.oom", given, ("memory", "max", "tries"))
     factor = faults.parsed("retry.oom.memory", given.get("memory", "x1.5"), _factor)
     limit = None
     if given.get("max") is not None:
-        limit = faults.parsed("retry.oom.max", given["max"], parse_memory)
+        limit = faults.parsed("retry.oom.max", given["max"], _limit)
     tries = faults.whole("retry.oom.tries", given.get("tries", 1), low=1, high=_TRIES)
     return MemoryGrowth(factor or 1.0, limit, tries or 1)
 
@@ -58,14 +70,21 @@ def _read_growth(faults: Faults, value: object) -> MemoryGrowth:
 def _factor(value: object) -> float:
     found = _FACTOR.fullmatch(value) if isinstance(value, str) else None
     if not found or not 1 < float(found[1]) <= 100:
-        raise ValueError("is no growth, such as x1.5 or x2")
+        raise ValueError("is no growth from x1.001 to x100, such as x1.5")
     return float(found[1])
+
+
+def _limit(value: object) -> int:
+    limit = parse_memory(value)
+    if limit > MAX_MEMORY_BYTES:
+        raise ValueError(f"must be at most {format_memory(MAX_MEMORY_BYTES)}")
+    return limit
 
 
 def _read_exit_codes(faults: Faults, value: object) -> dict[int, int]:
     found = {}
     for code, tries in faults.mapping("retry.exit", value).items():
-        path = f"retry.exit.{code}"
+        path = joined("retry.exit", code)
         number = faults.parsed(path, code, _exit_code)
         times = faults.whole(path, tries, low=1, high=_TRIES)
         if number is not None and times is not None:
@@ -75,15 +94,24 @@ def _read_exit_codes(faults: Faults, value: object) -> dict[int, int]:
 
 def _exit_code(value: object) -> int:
     text = str(value)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= 255:
+    if not _EXIT_CODE.fullmatch(text) or int(text) > 255:
         raise ValueError("is no exit code from 1 to 255")
     return int(text)
 
 
 def _read_backoff(faults: Faults, value: object) -> tuple[int, int]:
-    shortest, _, longest = str(value).partition("..")
-    low = faults.parsed("retry.backoff", shortest, parse_duration)
-    high = faults.parsed("retry.backoff", longest or shortest, parse_duration)
-    if low and high and low > high:
-        faults.add("retry.backoff", "must grow, as in 30s..10m", value=value)
-    return low or 1, high or 1
+    usual = Retry()
+    if value is None:
+        return usual.backoff_seconds, usual.backoff_limit_seconds
+    return faults.parsed("retry.backoff", value, _backoff) or (1, 1)
+
+
+def _backoff(value: object) -> tuple[int, int]:
+    if isinstance(value, str) and ".." in value:
+        shortest, _, longest = value.partition("..")
+        low, high = parse_duration(shortest), parse_duration(longest)
+    else:
+        low = high = parse_duration(value)
+    if not low <= high <= _LONGEST_WAIT:
+        raise ValueError("must grow to at most 7d, as in 30s..10m")
+    return low, high

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 
+# No branch runs past the next ESC, so that a megabyte of them is read once. A string (OSC and its
+# kin) that is never ended is not taken out: its text stays visible, only its opening goes.
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\x9b[0-?]*[ -/]*[@-~]"
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC: titles, links, clipboard
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC: titles, links
+    r"|\x1b[ -/]*[0-~]"
 )
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -24,7 +25,10 @@ _UNSAFE_BUT_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x
 
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:
-    """``text`` without anything that could steer a terminal; newlines and tabs on request."""
+    """``text`` without anything that could steer a terminal; newlines and tabs on request.
+
+    Escape sequences disappear; each other unsafe character becomes U+FFFD.
+    """
     without_sequences = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
     unsafe = _UNSAFE_BUT_LINES if keep_newlines else _UNSAFE
     return unsafe.sub("\ufffd", without_sequences)
@@ -33,3 +37,9 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
 def has_control(text: str) -> bool:
     """Whether there is anything in ``text`` that ``printable`` would take out."""
     return _UNSAFE.search(text) is not None
+
+
+def first_control(text: str) -> str | None:
+    """Which unsafe character comes first and where, as in ``U+200B as character 5``."""
+    found = _UNSAFE.search(text)
+    return found and f"U+{ord(found[0]):04X} as character {found.start() + 1}"

@@ -67,6 +67,7 @@ teams = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("weight", Double, nullable=False, server_default="1"),
     _now("created_at"),
+    CheckConstraint("weight > 0", name="weight"),
 )
 
 users = Table(

@@ -80,12 +80,21 @@ def down(home: HomeOption = None) -> None:
     bring_down(_home(home), StatusLines())
 
 
-def demo(home: HomeOption = None) -> None:
-    """Show real experiments going through Sentinels on this machine; takes a minute or two."""
+def demo(
+    home: HomeOption = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it running, to look around afterwards.")
+    ] = False,
+) -> None:
+    """Show real experiments going through Sentinels on this machine; takes about a minute.
+
+    It has a data folder of its own, beside the usual one, and stops by itself.
+    """
     _check_installed(mlflow=True)
     from sentinels.local.demo import run
 
-    run(_home(home).path)
+    usual = _home(home).path
+    run(usual if home else usual.with_name(f"{usual.name}-demo"), keep=keep)
 
 
 def _options(

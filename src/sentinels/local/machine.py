@@ -65,10 +65,14 @@ class Machine:
         self._start_postgres()
         self._start_mlflow(ports)
         info = self._start_functions(ports)
-        ticker = Ticker(port=ports.of["dispatch"], seconds=self._options.tick)
-        self._undo.callback(ticker.stop)
+        tickers = [
+            Ticker(port=ports.of[name], seconds=self._options.tick) for name in ("dispatch", "notify")
+        ]
+        for ticker in tickers:
+            self._undo.callback(ticker.stop)
         self._admits = True
-        ticker.start()
+        for ticker in tickers:
+            ticker.start()
         self._home.write_server(info)
         return info
 

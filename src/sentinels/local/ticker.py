@@ -1,7 +1,8 @@
-"""The clock of one machine: sends dispatch the CloudEvent that Knative's PingSource would send.
+"""The clock of one machine: sends a function the CloudEvent that Knative's PingSource would send.
 
-Comes in: dispatch's port and the seconds between two ticks. Goes out: HTTP requests, one after the
-other; a slow pass delays the next tick, and a lost one costs nothing but time. Next: ``dispatch``.
+Dispatch does a pass at each tick, notify delivers what is due. Comes in: a function's port and the
+seconds between two ticks. Goes out: HTTP requests, one after the
+other; a slow answer delays the next tick, and a lost one costs nothing but time. Next: ``functions``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Ticker:
     """A thread that ticks from ``start`` until ``stop``."""
 
     def __init__(self, *, port: int, seconds: float) -> None:
-        """Tick dispatch on ``port``, ``seconds`` after the answer to the tick before."""
+        """Tick the function on ``port``, ``seconds`` after the answer to the tick before."""
         self._port = port
         self._seconds = seconds
         self._stopped = threading.Event()
@@ -29,7 +30,7 @@ class Ticker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin no other tick. One that is on its way ends with dispatch."""
+        """Begin no other tick. One that is on its way ends with the function."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -39,7 +40,7 @@ class Ticker:
 
 
 def tick(port: int) -> bool:
-    """Send one tick; True if dispatch took it."""
+    """Send one tick; True if the function took it."""
     headers = {
         "ce-specversion": "1.0",
         "ce-id": str(uuid.uuid4()),

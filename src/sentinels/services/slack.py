@@ -23,7 +23,6 @@ from sentinels.core.text import printable
 from sentinels.settings import Settings
 
 _TEXT_LIMIT = 3900
-_TIMEOUT = 5
 _LONGEST_WAIT = 3600.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WORD = re.compile(r"[a-z][a-z0-9_]{1,79}")
@@ -86,10 +85,10 @@ def messenger_from(settings: Settings) -> Messenger | None:
 class SlackBot:
     """A bot that posts into any channel it was invited to."""
 
-    def __init__(self, token: str, default_channel: str, api_url: str) -> None:
-        """``default_channel`` takes what names no channel."""
+    def __init__(self, token: str, default_channel: str, api_url: str, *, timeout: int = 5) -> None:
+        """``default_channel`` takes what names no channel; ``timeout`` is in seconds."""
         self._client = WebClient(
-            token=token, base_url=api_url, timeout=_TIMEOUT, retry_handlers=[], logger=_sdk_log
+            token=token, base_url=api_url, timeout=timeout, retry_handlers=[], logger=_sdk_log
         )
         # urllib takes the environment's proxy by itself, and unlike the SDK it reads no_proxy.
         self._client.proxy = None
@@ -113,9 +112,9 @@ class SlackBot:
 class SlackWebhook:
     """An incoming webhook; it has one channel, whatever a job names."""
 
-    def __init__(self, url: str) -> None:
-        """The webhook's secret address."""
-        self._client = WebhookClient(url, timeout=_TIMEOUT, retry_handlers=[], logger=_sdk_log)
+    def __init__(self, url: str, *, timeout: int = 5) -> None:
+        """``url`` is the webhook's secret address; ``timeout`` is in seconds."""
+        self._client = WebhookClient(url, timeout=timeout, retry_handlers=[], logger=_sdk_log)
         self._client.proxy = None  # as above
 
     def send(self, *, channel: str | None, text: str) -> None:  # noqa: ARG002  # a webhook has its own
@@ -124,7 +123,7 @@ class SlackWebhook:
             answer = self._client.send(text=escaped(text), unfurl_links=False, unfurl_media=False)
         except _NO_ANSWER as error:
             raise _silent(error) from None
-        if answer.status_code != 200:
+        if (answer.status_code, answer.body.strip()) != (200, "ok"):
             raise _verdict(answer.status_code, answer.body, answer.headers)
 
 
@@ -165,7 +164,7 @@ def _is_loopback(address: str) -> bool:
 
 def _judged(error: SlackApiError) -> MessageRefused | MessengerUnavailable:
     answer = error.response
-    word = str(answer.get("error") or "")
+    word = str(answer.data.get("error") or "") if isinstance(answer.data, dict) else ""
     return _verdict(answer.status_code, word, answer.headers)
 
 

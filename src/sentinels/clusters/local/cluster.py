@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from sentinels.clock import utc_now
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record, write_record
-from sentinels.clusters.local.launch import Surroundings, launch
+from sentinels.clusters.local.launch import Surroundings, launch, start_runner
 from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobId
 from sentinels.core.observation import Observation
 from sentinels.core.ports import Failpoint, LogChunk
@@ -29,6 +31,14 @@ from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 def _never(_name: str) -> None:
     return None
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ClusterUnavailable(f"the data folder cannot be used: {error}") from error
 
 
 class LocalCluster:
@@ -51,11 +61,13 @@ class LocalCluster:
         self._engine = engine
         self._node = platform.node() or "localhost"
 
+    @_in_our_words()
     def snapshot(self) -> Snapshot:
         """See ``Cluster.snapshot``."""
         held = {name: asked for name in self._layout.marked() if (asked := self._asked(name))}
         return Snapshot([Node(self._node, machine_resources(), workloads=held)])
 
+    @_in_our_words()
     def launch(self, workload: Workload) -> str:
         """See ``Cluster.launch``."""
         surroundings = self._surroundings
@@ -63,26 +75,34 @@ class LocalCluster:
             surroundings = replace(surroundings, engine=self._engine())
         return launch(self._layout, workload, surroundings, self._failpoint)
 
+    @_in_our_words()
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         """See ``Cluster.observe``."""
         now = utc_now()
         return {ref: observe(self._folder(ref), node=self._node, now=now) for ref in refs}
 
+    @_in_our_words()
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``."""
         return frozenset(filter(None, map(_ref_of, self._layout.marked())))
 
+    @_in_our_words()
     def stop(self, ref: WorkloadRef, *, why: str) -> None:
         """See ``Cluster.stop``; the runner sees the request within a tenth of a second."""
         folder = self._folder(ref)
         if folder.spec.exists() and not folder.stop.exists():
             write_record(folder.stop, {"why": why})
+        if folder.spec.exists():
+            # One that nobody began has a runner, too, that says how it ended.
+            start_runner(folder)
 
+    @_in_our_words()
     def release(self, ref: WorkloadRef) -> None:
         """See ``Cluster.release``."""
         shutil.rmtree(self._folder(ref).work, ignore_errors=True)
         self._layout.unmark(ref.name)
 
+    @_in_our_words()
     def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
         """See ``Cluster.read_log``."""
         folder = self._folder(ref)
@@ -96,6 +116,7 @@ class LocalCluster:
             return LogChunk(b"", offset, ended=over)
         return LogChunk(data, offset + len(data), ended=over and at_end)
 
+    @_in_our_words()
     def log_size(self, ref: WorkloadRef) -> int:
         """See ``Cluster.log_size``."""
         try:
@@ -103,11 +124,14 @@ class LocalCluster:
         except FileNotFoundError:
             return 0
 
+    @_in_our_words()
     def collect_outputs(self, workload: Workload) -> bool:
         """See ``Cluster.collect_outputs``."""
         folder = self._folder(workload.ref)
         if not folder.spec.exists():
             return True
+        if folder.runner_lives():
+            return False
         found = collect(folder, workload.outputs_url or "")
         write_record(folder.outputs, found)
         return bool(found["complete"])

@@ -34,6 +34,8 @@ class LocalDataStore:
             return "is not in the data store"
         except (OSError, RuntimeError) as error:
             return f"cannot be read: {error}"
+        except ValueError:
+            return "is not a path"
 
 
 def _why_not_found(root: Path, real: Path) -> str | None:

@@ -11,12 +11,12 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 _ENGINES = ("podman", "docker")
 _ANSWER_SECONDS = 10.0
 OUTPUT, DATA = "/sentinels/output", "/sentinels/data"
 """Where a container finds its output folder and the data store."""
+LABEL = "dev.sentinels.workload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,37 @@ class Engine:
         found = json.loads(self.ask(kind, "inspect", name) or "[]")
         return found[0] if found and isinstance(found[0], dict) else None
 
+    def remove(self, container: str) -> bool:
+        """Kill and remove a container; True once there is none."""
+        self.ask("rm", "--force", "--volumes", container, seconds=30)
+        return self.ask("ps", "--all", "--quiet", "--filter", f"name=^{container}$") == ""
 
-@cache
+
+_found: dict[tuple[str, ...], Engine] = {}
+
+
 def find_engine(options: tuple[str, ...] = ()) -> Engine | None:
-    """The first engine that answers."""
+    """The first engine that answers; asked again as long as none does."""
+    if options not in _found:
+        engine = _first_that_answers(options)
+        if engine is None:
+            return None
+        _found[options] = engine
+    return _found[options]
+
+
+def _first_that_answers(options: tuple[str, ...]) -> Engine | None:
     for name in _ENGINES:
         if shutil.which(name):
             engine = Engine(name, options)
             if engine.ask("info", "--format", "{{.Host.Arch}}" if name == "podman" else "{{.ID}}"):
                 return engine
     return None
+
+
+def container_name(workload: str, uid: str) -> str:
+    """A name that no other data folder's workload has."""
+    return f"{workload}-{uid[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +87,7 @@ class Container:
 
     name: str
     image: str
-    command: Sequence[str] | None
+    command: Sequence[str]
     args: Sequence[str]
     env: Mapping[str, str]
     cpus: float
@@ -75,18 +96,22 @@ class Container:
     output: str
     data: str | None
 
-    def run_words(self) -> list[str]:
+    def run_words(self, engine: str) -> list[str]:
         """The words of ``run``: attached, limited, with nothing of the machine but its own."""
-        words = ["run", "--name", self.name, "--label", f"dev.sentinels.workload={self.name}"]
+        words = ["run", "--name", self.name, "--label", f"{LABEL}={self.name}", "--pull=never"]
         words += [f"--cpus={self.cpus:g}", f"--memory={self.memory_bytes}"]
         words += [f"--memory-swap={self.memory_bytes}", "--network=host"]
         words += ["--volume", f"{self.output}:{OUTPUT}"]
         if self.data:
             words += ["--volume", f"{self.data}:{DATA}:ro"]
-        if self.gpus:
-            words += ["--gpus", f'"device={",".join(map(str, self.gpus))}"']
+        words += self._gpu_words(engine)
         for variable, value in self.env.items():
             words += ["--env", f"{variable}={value}"]
         if self.command:
             words += ["--entrypoint", self.command[0]]
-        return [*words, self.image, *(self.command or [""])[1:], *self.args]
+        return [*words, self.image, *self.command[1:], *self.args]
+
+    def _gpu_words(self, engine: str) -> list[str]:
+        if engine == "podman":
+            return [word for at in self.gpus for word in ("--device", f"nvidia.com/gpu={at}")]
+        return ["--gpus", f'"device={",".join(map(str, self.gpus))}"'] if self.gpus else []

@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,25 +103,61 @@ def read_record(path: Path) -> Record | None:
 
 def write_record(path: Path, record: Mapping[str, Json]) -> None:
     """Let the file appear whole and stay, whatever happens to the process or the machine."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
+    beside = _write_beside(path, record)
     beside.replace(path)
+    _keep(path.parent)
 
 
 def claim_record(path: Path, record: Mapping[str, Json]) -> bool:
     """Let the file appear whole, once; False where it is there already."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    write_record(beside, record)
+    beside = _write_beside(path, record)
     try:
         os.link(beside, path)
     except FileExistsError:
         return False
     finally:
         beside.unlink()
+    _keep(path.parent)
     return True
+
+
+def _write_beside(path: Path, record: Mapping[str, Json]) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(record, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return beside
+
+
+def _keep(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def words(spec: Record, key: str) -> list[str]:
+    """A list of text from a spec; an absent one is empty."""
+    found = spec[key]
+    return [str(word) for word in found] if isinstance(found, list) else []
+
+
+def texts(spec: Record, key: str) -> dict[str, str]:
+    """A mapping of text from a spec."""
+    found = spec[key]
+    return {name: str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+
+
+def indices(spec: Record, key: str) -> list[int]:
+    """A list of numbers from a spec."""
+    return [int(word) for word in words(spec, key)]
+
+
+def number(spec: Record, key: str) -> int:
+    """A number from a spec."""
+    return int(str(spec[key]))
 
 
 @contextmanager

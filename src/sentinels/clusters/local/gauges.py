@@ -5,16 +5,20 @@ Comes in: pids, a container, GPU indices. Goes out: peaks and means. Before: ``p
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sentinels.clusters.local.engine import Engine
 from sentinels.clusters.local.processes import descendants, proportional_bytes, resident_bytes
 
+if TYPE_CHECKING:
+    from sentinels.clusters.local.engine import Engine
+
 _GPU_SECONDS = 1.0
+_REST = 20
+"""A look at memory is followed by a pause so many times as long: it costs at most a twentieth."""
 _NEAR = 0.95
 
 
@@ -23,17 +27,23 @@ class TreeGauge:
 
     def __init__(self, limit_bytes: int) -> None:
         """``limit_bytes`` is what was asked for."""
+        self.limit = limit_bytes
         self.peak = 0
-        self._limit = limit_bytes
+        self._next_look = 0.0
 
     def over_limit(self) -> bool:
         """Look once; True where the limit is exceeded, shared memory counted once."""
+        began = time.monotonic()
+        if began < self._next_look:
+            return False
         pids = descendants(os.getpid())
         used = resident_bytes(pids)
-        if used > self._limit:
+        if used > self.limit:
             used = proportional_bytes(pids)
         self.peak = max(self.peak, used)
-        return used > self._limit
+        now = time.monotonic()
+        self._next_look = now + _REST * (now - began)
+        return used > self.limit
 
 
 class CgroupGauge:
@@ -97,6 +107,8 @@ class GpuGauge:
         self._handles: list[object] = []
         self._next_look = 0.0
         if indices:
+            import importlib
+
             with suppress(Exception):
                 self._nvml = importlib.import_module("pynvml")
                 self._nvml.nvmlInit()

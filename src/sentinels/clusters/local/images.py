@@ -63,33 +63,42 @@ class LocalImageStore:
             raise _fault(f"the directory {what}", reference, "name an existing directory of code")
         try:
             files = list(_files(root))
-            digest = _digest(files)
-            location = self._store(files, digest)
+            if not files:
+                raise _fault("the directory is empty", reference, "name a directory of code")
+            digest = self._store(files)
         except OSError as error:
             message = f"the directory cannot be read: {error.strerror}: {error.filename}"
             raise _fault(message, reference, "make it readable") from error
         commit, dirty = _git_state(root)
         return Image(
-            ImageKind.DIRECTORY, reference, f"sha256:{digest}", str(location), commit, dirty
+            ImageKind.DIRECTORY,
+            reference,
+            f"sha256:{digest}",
+            str(self._images / digest),
+            commit,
+            dirty,
         )
 
-    def _store(self, files: list[_CodeFile], digest: str) -> Path:
-        location = self._images / digest
-        if location.is_dir():
-            return location
+    def _store(self, files: list[_CodeFile]) -> str:
+        digest = _digest(files)
+        if (self._images / digest).is_dir():
+            return digest
         self._images.mkdir(parents=True, exist_ok=True)
-        fresh = self._images / f".{digest}.{uuid4().hex}"
+        fresh = self._images / f".{uuid4().hex}"
         try:
             fresh.mkdir()
-            for file in files:
-                file.copy_below(fresh)
-            fresh.rename(location)
-        except OSError:
-            if not location.is_dir():
-                raise
+            # The copy is what runs: somebody may have saved a file meanwhile.
+            return self._keep(fresh, _digest([file.copied_below(fresh) for file in files]))
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        return location
+
+    def _keep(self, fresh: Path, digest: str) -> str:
+        try:
+            fresh.rename(self._images / digest)
+        except OSError:
+            if not (self._images / digest).is_dir():
+                raise
+        return digest
 
     def _container(self, reference: str) -> Image:
         engine = self._engine()
@@ -102,7 +111,9 @@ class LocalImageStore:
         told = engine.inspect("image", reference)
         if told is None:
             raise _fault(
-                "there is no such image here", reference, f"{engine.name} pull {reference}"
+                "there is no such image here",
+                reference,
+                f"pull or build it first: {engine.name} pull {reference}",
             )
         digest = str(told.get("Id") or "").removeprefix("sha256:")
         if not digest:
@@ -117,14 +128,25 @@ class _CodeFile:
     path: Path
     name: str
 
-    def copy_below(self, folder: Path) -> None:
-        target = folder / self.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(self.path, target, follow_symlinks=False)
+    def copied_below(self, folder: Path) -> _CodeFile:
+        copy = folder / self.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.is_symlink():
+            copy.symlink_to(self.link_target())
+        else:
+            shutil.copy(self.path, copy)
+        return _CodeFile(copy, self.name)
+
+    def link_target(self) -> str:
+        """Relative, whatever it was, so that a copy's links stay inside the copy."""
+        target = self.path.readlink()
+        if not target.is_absolute():
+            return str(target)
+        return os.path.relpath(self.path.resolve(), self.path.parent.resolve())
 
     def content_digest(self) -> str:
         if self.path.is_symlink():
-            return hashlib.sha256(os.fsencode(self.path.readlink())).hexdigest()
+            return hashlib.sha256(os.fsencode(self.link_target())).hexdigest()
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -165,7 +187,7 @@ def _belongs(path: Path, root: Path) -> bool:
 def _digest(files: list[_CodeFile]) -> str:
     whole = hashlib.sha256()
     for file in files:
-        whole.update(f"{file.kind()} {file.content_digest()} {file.name}\n".encode())
+        whole.update(os.fsencode(f"{file.kind()} {file.content_digest()} {file.name}\0"))
     return whole.hexdigest()
 
 
@@ -177,10 +199,14 @@ def _git_state(root: Path) -> tuple[str | None, bool]:
 
 
 def _git(root: Path, *words: str) -> str | None:
-    command = ["git", "-c", f"safe.directory={root}", "-c", "safe.directory=*", "-C", str(root)]
+    options = ["--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
     try:
         done = subprocess.run(
-            [*command, *words], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+            ["git", *options, "-C", root, *words],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

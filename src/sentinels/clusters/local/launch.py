@@ -24,6 +24,7 @@ from sentinels.clusters.local.folders import (
     Layout,
     Record,
     WorkloadFolder,
+    held_lock,
     read_record,
     write_record,
 )
@@ -54,12 +55,11 @@ def launch(
 ) -> str:
     """See ``Cluster.launch``."""
     folder = layout.folder(workload.ref.name)
-    layout.mark(folder.name)
     if not folder.spec.exists():
-        _make_folder(layout, folder, _spec(layout, workload, surroundings))
+        _accept(layout, folder, workload, surroundings)
+    layout.mark(folder.name)
     failpoint("local.after_folder")
-    if not folder.started.exists() and not folder.runner_lives():
-        _spawn(folder)
+    start_runner(folder)
     failpoint("local.after_spawn")
     spec = read_record(folder.spec)
     if spec is None:
@@ -67,8 +67,23 @@ def launch(
     return str(spec["uid"])
 
 
-def _make_folder(layout: Layout, folder: WorkloadFolder, spec: Record) -> None:
+def start_runner(folder: WorkloadFolder) -> None:
+    """Start a runner unless one lives or did. Raises ``ClusterUnavailable``."""
+    if not folder.started.exists() and not folder.runner_lives():
+        _spawn(folder)
+
+
+def _accept(
+    layout: Layout, folder: WorkloadFolder, workload: Workload, surroundings: Surroundings
+) -> None:
     layout.workloads.mkdir(parents=True, exist_ok=True)
+    with held_lock(layout.workloads / ".choosing"):  # two launches do not choose the same GPU
+        spec = _spec(layout, workload, surroundings)
+        layout.mark(folder.name)
+        _make_folder(layout, folder, spec)
+
+
+def _make_folder(layout: Layout, folder: WorkloadFolder, spec: Record) -> None:
     fresh = WorkloadFolder(layout.workloads / f".{folder.name}.{uuid4().hex}")
     try:
         fresh.path.mkdir()
@@ -83,7 +98,7 @@ def _make_folder(layout: Layout, folder: WorkloadFolder, spec: Record) -> None:
 
 
 def _spawn(folder: WorkloadFolder) -> None:
-    command = [sys.executable, "-m", "sentinels.clusters.local.runner", str(folder.path)]
+    command = [sys.executable, "-P", "-m", "sentinels.clusters.local.runner", str(folder.path)]
     environment = {name: value for name, value in os.environ.items() if _belongs(name)}
     try:
         with (folder.path / "runner.log").open("ab") as log:
@@ -110,7 +125,9 @@ def _spec(layout: Layout, workload: Workload, surroundings: Surroundings) -> Rec
     gpus = _choose_gpus(layout, workload.resources.gpus)
     engine = surroundings.engine
     if workload.image.kind is ImageKind.CONTAINER and engine is None:
-        raise LaunchRejected("no container engine answers on this machine")
+        raise ClusterUnavailable(
+            "no container engine answers on this machine", remedy="start podman or docker"
+        )
     env: dict[str, Json] = dict(workload.env)
     return {
         "uid": uuid4().hex,
@@ -138,13 +155,15 @@ def _spec(layout: Layout, workload: Workload, surroundings: Surroundings) -> Rec
 
 
 def _command(workload: Workload) -> Sequence[str] | None:
-    if workload.command or workload.image.kind is ImageKind.CONTAINER:
+    if workload.image.kind is ImageKind.CONTAINER:
+        return workload.command
+    if not Path(workload.image.location).is_dir():
+        raise LaunchRejected(f"the stored copy of {workload.image.reference} is gone; push again")
+    if workload.command:
         return workload.command
     for program in _DEFAULT_PROGRAMS:
         if Path(workload.image.location, program).is_file():
             return ("python", program)
-    if not Path(workload.image.location).is_dir():
-        raise LaunchRejected(f"the stored copy of {workload.image.reference} is gone; push again")
     names = " or ".join(_DEFAULT_PROGRAMS)
     raise LaunchRejected(f"no command was given and the directory has no {names}")
 
@@ -156,8 +175,11 @@ def _choose_cpus(layout: Layout, cpu_millis: int) -> Sequence[int]:
 
 
 def _choose_gpus(layout: Layout, count: int) -> Sequence[int]:
+    there = len(gpu_names())
+    if count > there:
+        raise LaunchRejected(f"it asks for {count} GPUs; this machine has {there}")
     taken = _taken(layout, "gpus")
-    free_first = sorted(range(len(gpu_names())), key=lambda gpu: (taken[gpu], gpu))
+    free_first = sorted(range(there), key=lambda gpu: (taken[gpu], gpu))
     return sorted(free_first[:count])
 
 

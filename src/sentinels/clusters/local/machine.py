@@ -15,6 +15,7 @@ from pathlib import Path
 from sentinels.core.capacity import Resources
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 _KEPT_BACK = 0.05
 _KEPT_BACK_AT_LEAST = 512 * 2**20
 _UNLIMITED = 2**60
@@ -27,7 +28,7 @@ def machine_resources() -> Resources:
     gpus = gpu_names()
     return Resources(
         cpu_millis=min(len(os.sched_getaffinity(0)) * 1000, _cgroup_cpu_millis()),
-        memory_bytes=memory - max(int(memory * _KEPT_BACK), _KEPT_BACK_AT_LEAST),
+        memory_bytes=max(0, memory - max(int(memory * _KEPT_BACK), _KEPT_BACK_AT_LEAST)),
         gpus=len(gpus),
         gpu_type=gpu_type(gpus[0]) if gpus else None,
     )
@@ -56,18 +57,39 @@ def _total_memory() -> int:
 
 
 def _cgroup_memory() -> int:
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            return min(int((_CGROUP / name).read_text()), _UNLIMITED)
-    return _UNLIMITED
+    limits = [_UNLIMITED]
+    for folder in _cgroup_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with suppress(OSError, ValueError):
+                limits.append(int((folder / name).read_text()))
+    return min(limits)
 
 
 def _cgroup_cpu_millis() -> int:
-    with suppress(OSError, ValueError):
-        quota, period = (_CGROUP / "cpu.max").read_text().split()
-        return int(quota) * 1000 // int(period)
-    with suppress(OSError, ValueError, ZeroDivisionError):
-        quota_us = int((_CGROUP / "cpu/cpu.cfs_quota_us").read_text())
-        if quota_us > 0:
-            return quota_us * 1000 // int((_CGROUP / "cpu/cpu.cfs_period_us").read_text())
-    return _UNLIMITED
+    limits = [_UNLIMITED]
+    for folder in _cgroup_folders("cpu"):
+        with suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text().split()
+            limits.append(int(quota) * 1000 // int(period))
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota_us = int((folder / "cpu.cfs_quota_us").read_text())
+            period_us = int((folder / "cpu.cfs_period_us").read_text())
+            limits += [quota_us * 1000 // period_us] if quota_us > 0 else []
+    return min(limits)
+
+
+def _cgroup_folders(controller: str) -> list[Path]:
+    """This process's cgroup and all above it: the tightest limit of them counts."""
+    with suppress(OSError):
+        for line in _OWN_CGROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "" and (_CGROUP / "cgroup.controllers").exists():
+                return _upwards(_CGROUP, path)
+            if controller in controllers.split(","):
+                return _upwards(_CGROUP / controller, path)
+    return []
+
+
+def _upwards(root: Path, path: str) -> list[Path]:
+    own = root / path.lstrip("/")
+    return [own, *(folder for folder in own.parents if folder.is_relative_to(root))]

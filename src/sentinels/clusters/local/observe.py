@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sentinels.clusters.local.engine import Engine
+from sentinels.clusters.local.container import engine_of
+from sentinels.clusters.local.engine import container_name
 from sentinels.clusters.local.folders import Record, WorkloadFolder, read_record
 from sentinels.clusters.local.processes import end_all, marked
 from sentinels.core.job import Reason
@@ -22,6 +23,8 @@ _REASONS: Mapping[str, Reason] = {
     "killed": Reason.KILLED,
     "cancelled": Reason.CANCELLED,
     "evicted": Reason.EVICTED,
+    "image_unavailable": Reason.IMAGE_UNAVAILABLE,
+    "workload_lost": Reason.WORKLOAD_LOST,
 }
 """A runner's words for ends, in ours."""
 
@@ -79,9 +82,8 @@ def _sent(folder: WorkloadFolder) -> bool:
 def _nothing_left(spec: Record, name: str) -> bool:
     uid = str(spec["uid"])
     if spec["kind"] == "container" and spec["engine"]:
-        options = spec["engine_options"]
-        words = tuple(str(word) for word in options) if isinstance(options, list) else ()
-        Engine(str(spec["engine"]), words).ask("rm", "--force", name, seconds=30)
+        removed = engine_of(spec).remove(container_name(name, uid))
+        return removed and end_all(lambda: marked(uid), seconds=5)
     return end_all(lambda: marked(uid), seconds=5)
 
 

@@ -2,8 +2,9 @@
 
 It is nobody's child and outlives every function. It holds the folder's lock as long as it lives,
 starts at most one program, watches its limits, and leaves a record of the end; then it sends the
-outputs and the hint. Where it is killed, ``observe`` finds its lock free. It starts quickly because
-it imports the standard library only. Before: ``launch``. Next: ``program``, ``sending``.
+outputs, lets go of the lock, and sends the hint. Where it is killed, ``observe`` finds its lock
+free. It starts quickly because it imports little of the standard library, and the rest when it is
+needed. Before: ``launch``. Next: ``program``, ``container``, ``sending``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from sentinels.clusters.local.folders import (
     write_record,
 )
 from sentinels.clusters.local.processes import adopt_orphans
-from sentinels.clusters.local.program import Ended, watch_container, watch_process
-from sentinels.clusters.local.sending import send_event, send_outputs
+from sentinels.clusters.local.watching import Ended
 
 
 def main(path: str) -> None:
@@ -37,6 +37,9 @@ def main(path: str) -> None:
         if mine and spec is not None:
             _evicted_when_terminated(folder)
             _run(folder, spec)
+    if mine and spec is not None:
+        # Only now: whoever gets the hint looks at the lock.
+        _hint(folder, spec)
 
 
 def _run(folder: WorkloadFolder, spec: Record) -> None:
@@ -45,7 +48,8 @@ def _run(folder: WorkloadFolder, spec: Record) -> None:
         if not claim_record(folder.started, {"at": started_at, "runner": os.getpid()}):
             return
         write_record(folder.exit, _exit_record(started_at, _execute(folder, spec)))
-    _send(folder, spec)
+    if not folder.outputs.exists():
+        write_record(folder.outputs, collect(folder, str(spec["outputs_url"] or "")))
 
 
 def _execute(folder: WorkloadFolder, spec: Record) -> Ended:
@@ -54,20 +58,22 @@ def _execute(folder: WorkloadFolder, spec: Record) -> Ended:
         return Ended(reason=str(stop["why"]), message="ended before it began")
     adopt_orphans()
     folder.output.mkdir(exist_ok=True)
+    if spec["kind"] == "container":
+        from sentinels.clusters.local.container import run_container
+
+        return run_container(folder, spec)
+    from sentinels.clusters.local.program import run_program
+
     try:
-        watch = watch_container if spec["kind"] == "container" else watch_process
-        return watch(folder, spec)
-    except OSError as error:
-        message = f"the program could not be started: {error.strerror}: {error.filename}"
-        return Ended(reason="exited_nonzero", exit_code=127, message=message)
+        return run_program(folder, spec)
     finally:
         shutil.rmtree(folder.work, ignore_errors=True)
 
 
-def _send(folder: WorkloadFolder, spec: Record) -> None:
-    if not folder.outputs.exists():
-        write_record(folder.outputs, collect(folder, str(spec["outputs_url"] or "")))
+def _hint(folder: WorkloadFolder, spec: Record) -> None:
     if spec["notify_url"]:
+        from sentinels.clusters.local.sending import send_event
+
         send_event(
             str(spec["notify_url"]),
             name=folder.name,
@@ -81,6 +87,8 @@ def collect(folder: WorkloadFolder, outputs_url: str) -> Record:
     if not outputs_url:
         complete = not folder.output.is_dir() or not any(folder.output.iterdir())
         return {"complete": complete, "files": 0, "error": None if complete else "no tracker run"}
+    from sentinels.clusters.local.sending import send_outputs
+
     files, error = send_outputs(folder.output, outputs_url)
     return {"complete": error is None, "files": files, "error": error}
 

@@ -16,22 +16,31 @@ from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 _CONNECT_SECONDS = 5.0
-_FILE_SECONDS = 300.0
+_SILENT_SECONDS = 60.0
 WORKLOAD_ENDED = "dev.sentinels.workload.ended"
 
 
 def send_outputs(output: Path, outputs_url: str) -> tuple[int, str | None]:
-    """PUT every regular file; how many arrived, and what went wrong with the first that did not."""
-    sent = 0
+    """PUT every regular file; how many arrived, and what went wrong with the first that did not.
+
+    A tracker in trouble is left alone at once; a single file that it refuses is passed over.
+    """
+    sent, trouble = 0, None
     for path, name in _files(output):
         try:
             status = _put(outputs_url, name, path)
+        except PermissionError as error:
+            trouble = trouble or f"{name}: {error.strerror}"
+            continue
         except (OSError, http.client.HTTPException) as error:
             return sent, f"{name}: {str(error) or type(error).__name__}"
-        if status >= 300:
+        if status >= 500:
             return sent, f"{name}: the tracker answered {status}"
+        if status >= 300:
+            trouble = trouble or f"{name}: the tracker answered {status}"
+            continue
         sent += 1
-    return sent, None
+    return sent, trouble
 
 
 def send_event(notify_url: str, *, name: str, job_id: int, attempt: int) -> bool:
@@ -64,7 +73,9 @@ def _put(outputs_url: str, name: str, path: Path) -> int:
     with path.open("rb") as body:
         size = os.fstat(body.fileno()).st_size
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        return _request("PUT", f"{outputs_url.rstrip('/')}/{quote(name)}", headers, body)
+        return _request(
+            "PUT", f"{outputs_url.rstrip('/')}/{quote(os.fsencode(name))}", headers, body
+        )
 
 
 def _request(method: str, url: str, headers: dict[str, str], body: object) -> int:
@@ -74,7 +85,7 @@ def _request(method: str, url: str, headers: dict[str, str], body: object) -> in
     connection = kind(parts.hostname or "", parts.port, timeout=_CONNECT_SECONDS)
     try:
         connection.connect()
-        connection.sock.settimeout(_FILE_SECONDS if method == "PUT" else _CONNECT_SECONDS)
+        connection.sock.settimeout(_SILENT_SECONDS if method == "PUT" else _CONNECT_SECONDS)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, body=body, headers=headers)  # type: ignore[arg-type]  # a file or bytes
         answer = connection.getresponse()

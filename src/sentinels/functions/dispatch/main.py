@@ -25,7 +25,8 @@ from sentinels.settings import Settings, make_failpoint
 
 
 def _build(settings: Settings) -> EventFunction:
-    engine, policy, telemetry = make_engine(settings.database_url), Policy(), Telemetry()
+    engine = make_engine(settings.database_url, generic_plans=True)
+    policy, telemetry = Policy(), Telemetry()
     failpoint = make_failpoint(settings.crash_at)
     queue = PostgresDispatchQueue(engine, lease_seconds=settings.lease_seconds)
     cluster = make_cluster(settings, failpoint)

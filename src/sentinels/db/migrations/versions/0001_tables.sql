@@ -9,6 +9,7 @@ CREATE TABLE teams (
     weight DOUBLE PRECISION DEFAULT '1' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT teams_pkey PRIMARY KEY (id),
+    CONSTRAINT teams_weight_check CHECK (weight > 0),
     CONSTRAINT teams_name_key UNIQUE (name)
 );
 

@@ -1,0 +1,182 @@
+"""What every cluster promises: ``core.ports.Cluster``, asked of each adapter by the same suite.
+
+A subclass gives the fixture ``rig``. Programs are shell scripts, which every image here can run.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from sentinels.core.capacity import Resources
+from sentinels.core.job import JobId, Reason
+from sentinels.core.observation import Absent, Finished, Pending, Running
+from sentinels.core.workload import WorkloadRef
+from tests.contract.rig import SMALL, Rig, await_true
+
+REF = WorkloadRef(JobId(7), 1)
+FOREVER = "echo begun; while :; do sleep 0.05; done"
+POLITE = "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done"
+
+
+class ClusterContract:
+    """The suite."""
+
+    def test_a_program_that_ends_well_has_no_reason_and_says_what_it_used(self, rig: Rig) -> None:
+        seen = rig.finish(rig.shell("echo hello; sleep 0.3"))
+        assert (seen.reason, seen.exit_code, seen.message) == (None, 0, "")
+        assert seen.started_at is not None
+        assert seen.started_at < seen.finished_at
+        assert seen.node
+        assert seen.usage.cpu_seconds is not None
+        assert seen.usage.peak_memory_bytes
+        assert rig.log(REF) == "hello\n"
+
+    def test_the_exit_code_is_kept(self, rig: Rig) -> None:
+        seen = rig.finish(rig.shell("exit 3"))
+        assert (seen.reason, seen.exit_code) == (Reason.EXITED_NONZERO, 3)
+
+    def test_a_program_that_is_not_there_is_the_users_fault(self, rig: Rig) -> None:
+        seen = rig.finish(rig.shell("exec no-such-program"))
+        assert (seen.reason, seen.exit_code) == (Reason.EXITED_NONZERO, 127)
+
+    def test_more_memory_than_asked_for_is_told_apart(self, rig: Rig) -> None:
+        seen = rig.finish(rig.shell("exec tail /dev/zero"))
+        assert seen.reason is Reason.OUT_OF_MEMORY
+        assert "asked for 96 MiB" in seen.message
+
+    def test_the_time_limit_is_told_apart(self, rig: Rig) -> None:
+        seen = rig.finish(rig.shell(FOREVER, time_limit=1))
+        assert seen.reason is Reason.DEADLINE_EXCEEDED
+        assert "time limit of 1s" in seen.message
+        assert rig.log(REF) == "begun\n"
+
+    @pytest.mark.parametrize(
+        ("why", "reason"), [("cancelled", Reason.CANCELLED), ("evicted", Reason.EVICTED)]
+    )
+    def test_stop_ends_it_and_says_why(self, rig: Rig, why: str, reason: Reason) -> None:
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.await_log(REF, "begun")
+        rig.cluster.stop(REF, why=why)
+        assert rig.await_end(REF).reason is reason
+
+    def test_saying_goodbye_with_exit_code_0_is_no_success_when_it_was_evicted(
+        self, rig: Rig
+    ) -> None:
+        rig.cluster.launch(rig.shell(POLITE))
+        rig.await_log(REF, "begun")
+        rig.cluster.stop(REF, why="evicted")
+        assert rig.await_end(REF).reason is Reason.EVICTED
+
+    def test_stopping_what_is_absent_or_over_changes_nothing(self, rig: Rig) -> None:
+        rig.cluster.stop(WorkloadRef(JobId(99), 1), why="cancelled")
+        rig.finish(rig.shell("true"))
+        rig.cluster.stop(REF, why="cancelled")
+        assert rig.await_end(REF).reason is None
+
+    def test_launching_again_adopts_what_is_there(self, rig: Rig) -> None:
+        workload = rig.shell("echo started; sleep 0.3")
+        uid = rig.cluster.launch(workload)
+        assert rig.cluster.launch(workload) == uid
+        assert rig.await_end(REF).uid == uid
+        assert rig.cluster.launch(workload) == uid
+        assert rig.log(REF) == "started\n"
+
+    def test_what_was_never_launched_is_absent_with_an_ended_empty_log(self, rig: Rig) -> None:
+        unknown = WorkloadRef(JobId(8), 2)
+        assert rig.observe(unknown) == Absent()
+        chunk = rig.cluster.read_log(unknown, offset=0, limit=10)
+        assert (chunk.data, chunk.next_offset, chunk.ended) == (b"", 0, True)
+        assert rig.cluster.log_size(unknown) == 0
+
+    def test_it_is_held_until_released_and_its_log_stays_readable(self, rig: Rig) -> None:
+        rig.finish(rig.shell("echo kept"))
+        assert rig.cluster.held() == {REF}
+        rig.cluster.release(REF)
+        rig.cluster.release(REF)
+        assert rig.cluster.held() == frozenset()
+        assert rig.log(REF) == "kept\n"
+
+    def test_the_log_can_be_followed_by_offset(self, rig: Rig) -> None:
+        rig.cluster.launch(rig.shell("echo begun; sleep 1; printf end"))
+        rig.await_log(REF, "begun")
+        first = rig.cluster.read_log(REF, offset=0, limit=4)
+        assert (first.data, first.next_offset, first.ended) == (b"begu", 4, False)
+        rig.await_end(REF)
+        rest = rig.cluster.read_log(REF, offset=first.next_offset, limit=100)
+        assert (rest.data, rest.next_offset, rest.ended) == (b"n\nend", 9, True)
+        assert not rig.cluster.read_log(REF, offset=0, limit=8).ended
+        assert rig.cluster.read_log(REF, offset=0, limit=9).ended
+        assert rig.cluster.log_size(REF) == 9
+
+    def test_errors_are_in_the_log_too(self, rig: Rig) -> None:
+        rig.finish(rig.shell("echo bad >&2"))
+        assert rig.log(REF) == "bad\n"
+
+    def test_variables_reach_it_and_references_are_expanded(self, rig: Rig) -> None:
+        env = {"PARAM": "0.1", "TWICE": "$(PARAM)-$(PARAM)", "DOLLAR": "$$(PARAM)"}
+        script = 'echo "$PARAM $TWICE $DOLLAR $0 $1 $OMP_NUM_THREADS"'
+        rig.finish(rig.shell(script, args=("$(TWICE)", "$(NONE)"), env=env))
+        assert rig.log(REF) == "0.1 0.1-0.1 $(PARAM) 0.1-0.1 $(NONE) 1\n"
+
+    def test_what_it_leaves_in_its_output_folder_arrives_also_when_it_fails(self, rig: Rig) -> None:
+        script = (
+            'cd "$SENTINELS_OUTPUT"; mkdir -p "a b"; echo 1 > "a b/ä.txt"; echo 2 > m; '
+            "ln -s /etc/hostname out; exit 1"
+        )
+        seen = rig.finish(rig.shell(script))
+        assert seen.reason is Reason.EXITED_NONZERO
+        assert seen.outputs_complete
+        assert rig.listener.files == {"a b/ä.txt": b"1\n", "m": b"2\n"}
+
+    def test_outputs_that_did_not_arrive_are_collected_later(self, rig: Rig) -> None:
+        rig.listener.status = 503
+        workload = rig.shell('echo 1 > "$SENTINELS_OUTPUT/m"')
+        seen = rig.finish(workload)
+        assert (seen.reason, seen.outputs_complete) == (None, False)
+        assert not rig.cluster.collect_outputs(workload)
+        rig.listener.status = 200
+        assert rig.cluster.collect_outputs(workload)
+        assert rig.await_end(REF).outputs_complete
+        assert rig.listener.files == {"m": b"1\n"}
+
+    def test_the_data_store_is_there_to_read(self, rig: Rig) -> None:
+        rig.finish(rig.shell('cat "$SENTINELS_DATA/digits/train.csv"'))
+        assert rig.log(REF) == "1,2,3\n"
+
+    def test_a_node_reports_what_is_on_it_until_it_is_over(self, rig: Rig) -> None:
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.await_running(REF)
+        (node,) = rig.cluster.snapshot().nodes
+        assert node.ready
+        assert node.allocatable.cpu_millis >= 1000
+        assert node.workloads == {REF.name: SMALL}
+        rig.cluster.stop(REF, why="cancelled")
+        rig.await_end(REF)
+        (node,) = rig.cluster.snapshot().nodes
+        assert node.workloads == {}
+
+    def test_whoever_is_told_of_the_end_finds_it_ended(self, rig: Rig) -> None:
+        seen: list[object] = []
+        rig.listener.on_event = lambda: seen.append(rig.observe(REF))
+        rig.cluster.launch(rig.shell("true"))
+        await_true(lambda: rig.listener.events)
+        assert isinstance(seen[0], Finished)
+        (headers, data) = rig.listener.events[0]
+        assert headers["ce-type"] == "dev.sentinels.workload.ended"
+        assert headers["ce-subject"] == REF.name
+        assert data == {"job_id": 7, "attempt": 1}
+
+    def test_attempts_of_one_job_are_workloads_of_their_own(self, rig: Rig) -> None:
+        again = WorkloadRef(REF.job_id, 2)
+        first = rig.cluster.launch(rig.shell("echo one"))
+        second = rig.cluster.launch(rig.shell("echo two", ref=again))
+        assert first != second
+        rig.await_end(REF)
+        rig.await_end(again)
+        assert (rig.log(REF), rig.log(again)) == ("one\n", "two\n")
+
+    def test_a_launched_workload_is_never_absent(self, rig: Rig) -> None:
+        workload = rig.shell("true", resources=Resources(1000, 64 * 2**20))
+        rig.cluster.launch(workload)
+        assert isinstance(rig.observe(REF), Pending | Running | Finished)
+        rig.await_end(REF)

@@ -1,0 +1,74 @@
+"""A real HTTP server that stands where MLflow's artifact proxy and notify stand."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+
+class Listener:
+    """Keeps what is PUT below ``outputs_url`` and POSTed to ``notify_url``."""
+
+    def __init__(self, port: int) -> None:
+        self.outputs_url = f"http://127.0.0.1:{port}/outputs"
+        self.notify_url = f"http://127.0.0.1:{port}/notify"
+        self.files: dict[str, bytes] = {}
+        self.events: list[tuple[dict[str, str], dict[str, int]]] = []
+        self.status = 200
+        self.on_event: Callable[[], None] = lambda: None
+        self.put_begun = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def put(self, path: str, body: bytes) -> int:
+        self.put_begun.set()
+        self.may_answer.wait(20)
+        if self.status == 200:
+            self.files[unquote(path).removeprefix("/outputs/")] = body
+        return self.status
+
+    def post(self, headers: dict[str, str], body: bytes) -> int:
+        self.on_event()
+        self.events.append((headers, json.loads(body)))
+        return 204
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """A listener on a free port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self._answer(listener.put(self.path, self._body()))
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._answer(listener.post(headers, self._body()))
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+
+        def _answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients are killed here
+        listener = Listener(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield listener
+        finally:
+            listener.may_answer.set()
+            server.shutdown()
+            thread.join()

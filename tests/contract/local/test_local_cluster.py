@@ -1,0 +1,73 @@
+"""The local cluster keeps the cluster's promises with processes, and with containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from sentinels.clusters.local.cluster import LocalCluster
+from sentinels.clusters.local.engine import Engine, container_name
+from sentinels.clusters.local.folders import read_record
+from sentinels.core.errors import ClusterUnavailable
+from sentinels.core.job import Reason
+from tests.contract.cluster_contract import FOREVER, REF, ClusterContract
+from tests.contract.rig import Rig, await_true
+
+
+class TestProcesses(ClusterContract):
+    """Directories of code, run as processes."""
+
+    @pytest.fixture
+    def rig(self, process_rig: Rig) -> Rig:
+        return process_rig
+
+
+@pytest.mark.container
+class TestContainers(ClusterContract):
+    """Images, run as containers."""
+
+    @pytest.fixture
+    def rig(self, container_rig: Rig) -> Rig:
+        return container_rig
+
+    def test_nothing_is_left_of_a_container_whose_runner_was_killed(
+        self, rig: Rig, container_engine: Engine
+    ) -> None:
+        import os
+        import signal
+
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.await_log(REF, "begun")
+        os.kill(rig.runner(REF), signal.SIGKILL)
+        assert rig.await_end(REF).reason is Reason.WORKLOAD_LOST
+        assert _containers(rig, container_engine) == ""
+
+    def test_nothing_is_left_of_a_container_that_ended(
+        self, rig: Rig, container_engine: Engine
+    ) -> None:
+        rig.finish(rig.shell("true"))
+        assert _containers(rig, container_engine) == ""
+
+    def test_an_image_that_went_away_is_named_as_the_cause(
+        self, rig: Rig, container_engine: Engine
+    ) -> None:
+        container_engine.ask("tag", rig.image.location, "localhost/sentinels-test:kept")
+        from dataclasses import replace
+
+        gone = replace(rig.image, location="0" * 64)
+        seen = rig.finish(replace(rig.shell("true"), image=gone))
+        assert seen.reason is Reason.IMAGE_UNAVAILABLE
+        assert "build or pull it and push again" in seen.message
+
+    def test_an_engine_that_does_not_answer_now_leaves_the_launch_open(self, rig: Rig) -> None:
+        cluster = LocalCluster(rig.home, engine=lambda: None)
+        with pytest.raises(ClusterUnavailable, match="no container engine answers"):
+            cluster.launch(rig.shell("true"))
+        assert cluster.held() == frozenset()
+        await_true(lambda: rig.finish(rig.shell("true")).reason is None)
+
+
+def _containers(rig: Rig, engine: Engine) -> str | None:
+    spec = read_record(rig.folder(REF).spec)
+    assert spec is not None
+    name = container_name(REF.name, str(spec["uid"]))
+    return engine.ask("ps", "--all", "--quiet", "--filter", f"name={name}")

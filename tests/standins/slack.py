@@ -1,0 +1,181 @@
+"""A server that speaks Slack's HTTP: ``chat.postMessage`` and incoming webhooks, on loopback.
+
+It keeps what arrives. What it answers to the next requests can be chosen, one ``Answer`` each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Event, Thread
+from types import TracebackType
+from urllib.parse import parse_qsl
+
+CHAT = "/api/chat.postMessage"
+WEBHOOK = "/services/T000/B000/a-secret-path"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as it arrived; ``channel`` is None for the webhook's own."""
+
+    channel: str | None
+    text: str
+    fields: Mapping[str, object]
+    authorization: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Slack does with a request. ``keeps``: the message arrives, whatever the sender hears."""
+
+    status: int = 200
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    keeps: bool = False
+    hangs: bool = False
+    closes: bool = False
+
+
+def rate_limited(seconds: int) -> Answer:
+    """Slack asks to wait."""
+    body = '{"ok": false, "error": "ratelimited"}'
+    return Answer(status=429, body=body, headers={"Retry-After": str(seconds)})
+
+
+def broken(status: int = 500) -> Answer:
+    """Slack's servers are in trouble."""
+    return Answer(status=status, body="<html>upstream trouble</html>")
+
+
+def refused(word: str) -> Answer:
+    """Slack's Web API says no, as it does: with 200."""
+    return Answer(body=json.dumps({"ok": False, "error": word}))
+
+
+def webhook_refused(status: int, word: str) -> Answer:
+    """An incoming webhook says no."""
+    return Answer(status=status, body=word)
+
+
+HANGS = Answer(hangs=True)
+"""Nothing is ever answered."""
+CLOSES = Answer(closes=True)
+"""The connection is closed without an answer."""
+LOSES_ITS_ANSWER = Answer(keeps=True, closes=True)
+"""The message arrives, and the sender never hears so."""
+
+
+class SlackStandIn:
+    """Runs in a thread while entered; ``messages`` is what arrived, in order."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.requests = 0
+        self._arrived = Condition()
+        self._next: deque[Answer] = deque()
+        self._over = Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.slack = self
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> SlackStandIn:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+    @property
+    def api_url(self) -> str:
+        """For ``SENTINELS_SLACK_API_URL``."""
+        return f"http://127.0.0.1:{self._server.server_port}/api/"
+
+    @property
+    def webhook_url(self) -> str:
+        """For ``SENTINELS_SLACK_WEBHOOK``."""
+        return f"http://127.0.0.1:{self._server.server_port}{WEBHOOK}"
+
+    def answer_next(self, *answers: Answer) -> None:
+        """What the next requests get; after them, every message is taken."""
+        self._next.extend(answers)
+
+    def wait_for(self, count: int, *, seconds: float = 10.0) -> list[Message]:
+        """The messages once there are ``count``; fails where they do not come in time."""
+        with self._arrived:
+            came = self._arrived.wait_for(lambda: len(self.messages) >= count, timeout=seconds)
+            assert came, f"{len(self.messages)} of {count} messages came in {seconds} s"
+            return list(self.messages)
+
+    def take(self, path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
+        """Decide about one request; keep its message."""
+        with self._arrived:
+            self.requests += 1
+            answer = self._next.popleft() if self._next else _usual(path, authorization, fields)
+            if answer.keeps:
+                channel, text = fields.get("channel"), str(fields.get("text", ""))
+                kept = None if channel is None else str(channel)
+                self.messages.append(Message(kept, text, fields, authorization))
+                self._arrived.notify_all()
+        if answer.hangs:
+            self._over.wait(30)
+        return answer
+
+
+def _usual(path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
+    if path == WEBHOOK:
+        return (
+            Answer(body="ok", keeps=True) if fields.get("text") else webhook_refused(400, "no_text")
+        )
+    if path != CHAT:
+        return refused("unknown_method")
+    if not authorization.startswith("Bearer xoxb-"):
+        return refused("not_authed")
+    if not fields.get("channel"):
+        return refused("channel_not_found")
+    body = {"ok": True, "channel": fields["channel"], "ts": "1700000000.000100"}
+    return Answer(body=json.dumps(body), keeps=True)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    slack: SlackStandIn
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        if "json" in self.headers.get("Content-Type", ""):
+            fields = json.loads(content)
+        else:
+            fields = dict(parse_qsl(content))
+        answer = self.server.slack.take(self.path, self.headers.get("Authorization", ""), fields)
+        self.close_connection = True
+        if not (answer.closes or answer.hangs):
+            self._write(answer)
+
+    def _write(self, answer: Answer) -> None:
+        body = (answer.body or "").encode()
+        kind = "application/json" if answer.body and answer.body.startswith("{") else "text/html"
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": kind, **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
