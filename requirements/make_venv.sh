@@ -20,11 +20,12 @@ find_python() {
     exit 1
 }
 
-if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! is_usable "$venv/bin/python"; then
     python=$(find_python)
     echo "making $venv with $("$python" --version)"
     "$python" -m venv --clear "$venv"
 fi
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
 
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"

@@ -11,9 +11,8 @@ from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Absent, Finished, Pending, Running
 from sentinels.core.workload import WorkloadRef
-from tests.contract.rig import SMALL, Rig, await_true
+from tests.contract.rig import REF, SMALL, Rig, await_true
 
-REF = WorkloadRef(JobId(7), 1)
 FOREVER = "echo begun; while :; do sleep 0.05; done"
 POLITE = "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done"
 

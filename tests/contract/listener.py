@@ -19,6 +19,7 @@ class Listener:
         self.files: dict[str, bytes] = {}
         self.events: list[tuple[dict[str, str], dict[str, int]]] = []
         self.status = 200
+        self.refused = ""
         self.on_event: Callable[[], None] = lambda: None
         self.put_begun = threading.Event()
         self.may_answer = threading.Event()
@@ -27,8 +28,11 @@ class Listener:
     def put(self, path: str, body: bytes) -> int:
         self.put_begun.set()
         self.may_answer.wait(20)
+        name = unquote(path).removeprefix("/outputs/")
+        if name == self.refused:
+            return 400
         if self.status == 200:
-            self.files[unquote(path).removeprefix("/outputs/")] = body
+            self.files[name] = body
         return self.status
 
     def post(self, headers: dict[str, str], body: bytes) -> int:

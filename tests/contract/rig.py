@@ -22,6 +22,7 @@ from tests.contract.listener import Listener
 
 SMALL = Resources(cpu_millis=500, memory_bytes=96 * 2**20)
 GRACE_SECONDS = 0.4
+REF = WorkloadRef(JobId(7), 1)
 
 
 def await_true(condition: Callable[[], object], *, seconds: float = 20) -> None:
@@ -45,7 +46,7 @@ class Rig:
         self,
         script: str,
         *,
-        ref: WorkloadRef = WorkloadRef(JobId(7), 1),
+        ref: WorkloadRef = REF,
         args: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
         resources: Resources = SMALL,

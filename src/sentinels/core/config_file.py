@@ -43,7 +43,7 @@ _SYNTAX: Mapping[str, tuple[str, bool]] = {
     r"found character '(.)' that": ("has a value that begins with {0}; quote it", _PLACE),
     r"mapping values are not": ("has a ':' too many; quote text, or mend the indentation", _PLACE),
     r"expected <block end>": ("is not indented like the lines above, or lacks quotes", _PLACE),
-    r"expected ',' or '([\]}])'": ("has a bracket that {0} does not close, or lacks ','", _START),
+    r"expected ',' or '([\]}])'": ("has brackets without a closing {0}, or without ','", _START),
     r"could not find expected ':'": ("has a key without ':', or a quote not closed", _START),
     r"found unexpected end of str": ("has a quote that is not closed", _START),
     r"unknown escape character '(.)'": ("has \\{0} in double quotes; use single ones", _PLACE),

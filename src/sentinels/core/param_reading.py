@@ -15,6 +15,7 @@ from sentinels.core.program_reading import check_size
 from sentinels.core.submission import ParamValue
 
 MAX_SWEEP = 1000
+_COUNTABLE = 10**6
 _MOST = 100
 _LONGEST_VALUE = 6000
 """As much as MLflow keeps of a parameter."""
@@ -49,7 +50,8 @@ def read_sweep(faults: Faults, value: object) -> dict[str, tuple[ParamValue, ...
             found[name] = tuple(each for one in read for each in one)
     jobs = math.prod(len(values) for values in found.values())
     if jobs > MAX_SWEEP:
-        faults.add("sweep", f"makes {jobs} jobs; {MAX_SWEEP} are allowed in one push")
+        count = jobs if jobs < _COUNTABLE else f"more than {_COUNTABLE}"
+        faults.add("sweep", f"makes {count} jobs; {MAX_SWEEP} are allowed in one push")
     return found
 
 

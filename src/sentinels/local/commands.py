@@ -81,20 +81,21 @@ def down(home: HomeOption = None) -> None:
 
 
 def demo(
-    home: HomeOption = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave it running, to look around afterwards.")
-    ] = False,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="The demo's data folder. Default: the usual one with -demo."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave Sentinels up at the end.")] = False,
 ) -> None:
-    """Show real experiments going through Sentinels on this machine; takes about a minute.
+    """Show real experiments going through Sentinels on this machine.
 
-    It has a data folder of its own, beside the usual one, and stops by itself.
+    It takes a minute or two, in a data folder of its own, and ends by itself.
     """
     _check_installed(mlflow=True)
     from sentinels.local.demo import run
 
-    usual = _home(home).path
-    run(usual if home else usual.with_name(f"{usual.name}-demo"), keep=keep)
+    usual = find_home(os.environ, uid=os.geteuid())
+    run(_home(home or usual.with_name(f"{usual.name}-demo")).path, keep=keep)
 
 
 def _options(

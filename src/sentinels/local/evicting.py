@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from types import UnionType
 
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.core.observation import Pending, Running
@@ -25,17 +24,20 @@ _BEGIN_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _COUNT_FILE = "evicted"
 
+_Kinds = tuple[type[Pending] | type[Running], ...]
+_LIVE: _Kinds = (Pending, Running)
+
 
 def evict_workloads(home: Home, lines: StatusLines) -> int:
     """Return how many workloads were stopped, when they are gone; say so."""
     cluster = LocalCluster(home.path)
-    found = left = _live(cluster, cluster.held(), Pending | Running)
+    found = left = _live(cluster, cluster.held(), _LIVE)
     for ref in found:
         cluster.stop(ref, why="evicted")
     began = time.monotonic()
     while left and (waited := time.monotonic() - began) < _GONE_SECONDS:
         time.sleep(_POLL_SECONDS)
-        left = _live(cluster, left, Pending | Running if waited < _BEGIN_SECONDS else Running)
+        left = _live(cluster, left, _LIVE if waited < _BEGIN_SECONDS else (Running,))
     stopped = len(found) - len(left)
     (home.path / _COUNT_FILE).write_text(str(stopped))
     _say(stopped, lines)
@@ -60,8 +62,6 @@ def _say(count: int, lines: StatusLines) -> None:
         lines.done(f"stopped {jobs}; {they} again at the next `sentinels up`")
 
 
-def _live(
-    cluster: Cluster, refs: Collection[WorkloadRef], kinds: UnionType | type[Running]
-) -> list[WorkloadRef]:
+def _live(cluster: Cluster, refs: Collection[WorkloadRef], kinds: _Kinds) -> list[WorkloadRef]:
     seen = cluster.observe(sorted(refs, key=lambda ref: ref.name))
     return [ref for ref, found in seen.items() if isinstance(found, kinds)]

@@ -128,9 +128,3 @@ def write_private(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(file)
-
-
-def examples_folder() -> Path:
-    """The examples: beside this module where Sentinels was installed, else the checkout's."""
-    installed = Path(__file__).with_name("examples")
-    return installed if installed.is_dir() else Path(__file__).parents[3] / "examples"

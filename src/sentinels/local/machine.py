@@ -66,7 +66,8 @@ class Machine:
         self._start_mlflow(ports)
         info = self._start_functions(ports)
         tickers = [
-            Ticker(port=ports.of[name], seconds=self._options.tick) for name in ("dispatch", "notify")
+            Ticker(port=ports.of[name], seconds=self._options.tick)
+            for name in ("dispatch", "notify")
         ]
         for ticker in tickers:
             self._undo.callback(ticker.stop)

@@ -1,8 +1,8 @@
 """The clock of one machine: sends a function the CloudEvent that Knative's PingSource would send.
 
 Dispatch does a pass at each tick, notify delivers what is due. Comes in: a function's port and the
-seconds between two ticks. Goes out: HTTP requests, one after the
-other; a slow answer delays the next tick, and a lost one costs nothing but time. Next: ``functions``.
+seconds between two ticks. Goes out: HTTP requests, one after the other; a slow answer delays the
+next tick, and a lost one costs nothing but time. Next: ``functions``.
 """
 
 from __future__ import annotations

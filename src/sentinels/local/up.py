@@ -12,12 +12,14 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from sentinels.core.errors import Unavailable
+from sentinels.core.errors import InvalidRequest, Unavailable
 from sentinels.local.daemon import is_running, start_daemon
-from sentinels.local.home import Home, ServerInfo, examples_folder
+from sentinels.local.demo import examples_folder
+from sentinels.local.home import Home, ServerInfo
 from sentinels.local.options import UpOptions
 from sentinels.local.status_lines import StatusLines
 
@@ -134,8 +136,9 @@ def _relay(log: Path, shown: int, lines: StatusLines) -> int:
 def _say_up(info: ServerInfo, lines: StatusLines) -> None:
     mlflow = f" · MLflow: {info.mlflow_url} (ready in some seconds)" if info.mlflow_url else ""
     lines.say(f"Sentinels is up: {info.url}{mlflow} · stop with Ctrl-C or `sentinels down`")
-    example = examples_folder() / "digits"
-    lines.say(f"Next: sentinels push {shlex.quote(str(example))} -c {example / 'config.yaml'}")
+    with suppress(InvalidRequest):
+        example = shlex.quote(str(examples_folder() / "digits"))
+        lines.say(f"Next: sentinels push {example} -c {example}/config.yaml")
 
 
 def _say_already_up(info: ServerInfo, lines: StatusLines) -> None:

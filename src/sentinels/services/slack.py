@@ -90,8 +90,6 @@ class SlackBot:
         self._client = WebClient(
             token=token, base_url=api_url, timeout=timeout, retry_handlers=[], logger=_sdk_log
         )
-        # urllib takes the environment's proxy by itself, and unlike the SDK it reads no_proxy.
-        self._client.proxy = None
         self._default_channel = default_channel
 
     def send(self, *, channel: str | None, text: str) -> None:
@@ -115,7 +113,6 @@ class SlackWebhook:
     def __init__(self, url: str, *, timeout: int = 5) -> None:
         """``url`` is the webhook's secret address; ``timeout`` is in seconds."""
         self._client = WebhookClient(url, timeout=timeout, retry_handlers=[], logger=_sdk_log)
-        self._client.proxy = None  # as above
 
     def send(self, *, channel: str | None, text: str) -> None:  # noqa: ARG002  # a webhook has its own
         """See ``Messenger.send``."""

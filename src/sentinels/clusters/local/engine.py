@@ -47,6 +47,7 @@ class Engine:
 
     def remove(self, container: str) -> bool:
         """Kill and remove a container; True once there is none."""
+        self.ask("kill", container)  # podman's rm would first ask it to end, for ten seconds
         self.ask("rm", "--force", "--volumes", container, seconds=30)
         return self.ask("ps", "--all", "--quiet", "--filter", f"name=^{container}$") == ""
 
