@@ -172,6 +172,47 @@ def test_all_who_open_an_attempt_at_once_get_the_same_run(mlflow_url: str, raw: 
     assert raw.run(answers[0][0].run_id).params == {"C": "0.1", "solver": "lbfgs"}
 
 
+OPENS = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from sentinels.core.job import JobId
+from sentinels.core.ports import RunRequest
+from sentinels.core.workload import WorkloadRef
+from sentinels.services.mlflow import MlflowTracker
+
+url, experiment, job = sys.argv[1:]
+moment = datetime(2026, 11, 23, tzinfo=UTC)
+request = RunRequest(WorkloadRef(JobId(int(job)), 1), experiment, "race", {"C": 0.1}, {}, moment)
+tracker = MlflowTracker(url, timeout=30)
+gate = threading.Barrier(4)
+
+def open_run(_):
+    gate.wait(30)
+    return tracker.open_run(request).run_id
+
+with ThreadPoolExecutor(4) as pool:
+    print(*pool.map(open_run, range(4)))
+"""
+
+
+def test_two_processes_of_four_threads_open_one_run(
+    mlflow_url: str, raw: RawMlflow, tracker: MlflowTracker
+) -> None:
+    request = request_for(params={"C": 0.1})
+    words = [sys.executable, "-c", OPENS, mlflow_url, request.experiment, str(request.ref.job_id)]
+    racers = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        told = [racer.communicate(timeout=60)[0].split() for racer in racers]
+    finally:
+        for racer in racers:
+            racer.kill()
+            racer.wait()
+    opened = tracker.open_run(request)
+    assert told == [[opened.run_id] * 4] * 2
+    assert raw.active_runs(opened.experiment_id) == [opened.run_id]
+
+
 def test_a_run_that_a_crash_left_without_params_is_finished_by_the_next(
     tracker: MlflowTracker, raw: RawMlflow
 ) -> None:

@@ -78,3 +78,12 @@ def test_a_job_waits_for_the_jobs_it_comes_after(desk: Desk) -> None:
     second = desk.job(after=[first])
     desk.tick()
     assert (desk.state(first), desk.state(second)) == ("dispatched", "queued")
+
+
+def test_what_was_pushed_keeps_its_order(desk: Desk) -> None:
+    desk.push(env={"LONGER": "1", "B": "$(LONGER)"}, params={"zeta": 1, "b": 2})
+    desk.tick()
+    [workload] = desk.cluster.launches
+    names = list(workload.env)
+    assert names.index("LONGER") < names.index("B")
+    assert workload.env["SENTINELS_PARAMS"] == '{"zeta": 1, "b": 2}'

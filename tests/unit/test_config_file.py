@@ -102,10 +102,12 @@ def test_a_number_in_a_file_is_finite(text: str) -> None:
 
 
 def test_a_key_given_twice_is_named_with_both_lines() -> None:
-    faults = faults_of("name: a\nenv:\n  A: x\n  A: y\nname: b\n")
-    assert [(fault.field, fault.line) for fault in faults] == [("env.A", 4), ("name", 5)]
-    assert "line 3" in faults[0].message
-    assert "line 1" in faults[1].message
+    faults = faults_of("name: a\nenv:\n  A: x\n  A: y\nname: b\nname: c\n")
+    assert [(fault.field, fault.line, fault.message) for fault in faults] == [
+        ("env.A", 4, "stands on line 3 already"),
+        ("name", 5, "stands on line 1 already"),
+        ("name", 6, "stands on line 1 already"),
+    ]
 
 
 def test_what_yaml_would_do_behind_ones_back_is_refused_all_at_once() -> None:

@@ -60,35 +60,49 @@ class Command:
 def make_group(commands: Mapping[str, Command]) -> type[TyperGroup]:
     """The class of a group that has these commands."""
 
-    class LazyGroup(TyperGroup):
-        def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  # click's signature
-            return list(commands)
+    class Group(LazyGroup):
+        table = commands
 
-        def get_command(self, ctx: Context, cmd_name: str) -> ClickCommand | None:  # noqa: ARG002  # click's signature
-            return commands[cmd_name].load() if cmd_name in commands else None
+    return Group
 
-        def resolve_command(
-            self, ctx: Context, args: list[str]
-        ) -> tuple[str | None, ClickCommand | None, list[str]]:
-            if args and args[0] not in commands and not args[0].startswith("-"):
-                close = get_close_matches(args[0], commands, n=1)
-                meant = f"did you mean {close[0]}?" if close else "see: sentinels --help"
-                raise InvalidRequest(f"there is no command {args[0]}", remedy=meant)
-            return super().resolve_command(ctx, args)
 
-        def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # click's signature
-            for section in dict.fromkeys(command.section for command in commands.values()):
-                with formatter.section(section):
-                    formatter.write_dl(
-                        [(name, it.help) for name, it in commands.items() if it.section == section]
-                    )
+class LazyGroup(TyperGroup):
+    """A group that imports a command when it is typed; ``table`` is what it has."""
 
-        def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
-            from typer._click.shell_completion import CompletionItem
+    table: Mapping[str, Command] = {}
 
-            names = [name for name in commands if name.startswith(incomplete)]
-            if names and not incomplete.startswith("-"):
-                return [CompletionItem(name, help=commands[name].help) for name in names]
-            return super().shell_complete(ctx, incomplete)
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """The names, in the table's order."""
+        return list(self.table)
 
-    return LazyGroup
+    def get_command(self, ctx: Context, cmd_name: str) -> ClickCommand | None:  # noqa: ARG002  # click's signature
+        """The command, imported now."""
+        return self.table[cmd_name].load() if cmd_name in self.table else None
+
+    def resolve_command(
+        self, ctx: Context, args: list[str]
+    ) -> tuple[str | None, ClickCommand | None, list[str]]:
+        """The command that was typed. Raises ``InvalidRequest`` where there is none."""
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.table, n=1)
+            meant = f"did you mean {close[0]}?" if close else "see: sentinels --help"
+            raise InvalidRequest(f"there is no command {args[0]}", remedy=meant)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        """The commands by section, without importing any."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.table.items():
+            sections.setdefault(command.section, []).append((name, command.help))
+        for section, listed in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(listed)
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, without importing any."""
+        from typer._click.shell_completion import CompletionItem
+
+        names = [name for name in self.table if name.startswith(incomplete)]
+        if names and not incomplete.startswith("-"):
+            return [CompletionItem(name, help=self.table[name].help) for name in names]
+        return super().shell_complete(ctx, incomplete)

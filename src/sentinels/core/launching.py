@@ -8,13 +8,14 @@ Comes in: a live attempt. Goes out: a launched workload with its uid recorded. B
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from sentinels.core.errors import LaunchRejected, TrackerUnavailable
+from sentinels.core.errors import LaunchRejected, TrackerRefused, TrackerUnavailable
 from sentinels.core.job import Reason
 from sentinels.core.observation import Finished
+from sentinels.core.param_reading import param_variable
 from sentinels.core.ports import RunRequest, Tracker, TrackerRun
 from sentinels.core.queueing import DispatchQueue, LiveAttempt
 from sentinels.core.settling import SettlePorts, end
@@ -54,7 +55,10 @@ class Launcher:
         if self.tracker is None or self.tracker_trouble:
             return None
         try:
-            return self.tracker.open_run(run_request(attempt))
+            return self.tracker.open_run(run_request(attempt, self.settle.clock()))
+        except TrackerRefused:
+            # Its own trouble, not the tracker's: the others' runs are opened, this end tries again.
+            return None
         except TrackerUnavailable as trouble:
             self.tracker_trouble = str(trouble)
             return None
@@ -64,7 +68,7 @@ class Launcher:
         return Finished("", Reason.REJECTED, None, None, now, message=str(rejected))
 
 
-def run_request(attempt: LiveAttempt) -> RunRequest:
+def run_request(attempt: LiveAttempt, started_at: datetime) -> RunRequest:
     """What the tracker records of an attempt from its start."""
     submission = attempt.submission
     tags = {
@@ -87,7 +91,7 @@ def run_request(attempt: LiveAttempt) -> RunRequest:
         run_name=f"{submission.name}-{attempt.ref.job_id}",
         params=submission.params,
         tags={name: value for name, value in tags.items() if value},
-        started_at=attempt.submitted_at,
+        started_at=started_at,
     )
 
 
@@ -114,7 +118,7 @@ def _own_env(attempt: LiveAttempt) -> dict[str, str]:
         "SENTINELS_JOB_ID": str(attempt.ref.job_id),
         "SENTINELS_ATTEMPT": str(attempt.ref.attempt),
         "SENTINELS_PARAMS": json.dumps(dict(params), ensure_ascii=False),
-        **{_param_variable(name): _param_text(value) for name, value in params.items()},
+        **{param_variable(name): _param_text(value) for name, value in params.items()},
     }
 
 
@@ -128,10 +132,6 @@ def _tracker_env(
         "MLFLOW_EXPERIMENT_NAME": attempt.submission.experiment,
     }
     return {**env, "MLFLOW_RUN_ID": run.run_id} if run else env
-
-
-def _param_variable(name: str) -> str:
-    return "SENTINELS_PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 def _param_text(value: ParamValue) -> str:

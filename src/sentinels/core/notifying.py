@@ -13,6 +13,7 @@ from sentinels.core.errors import (
     ClusterUnavailable,
     MessageRefused,
     MessengerUnavailable,
+    TrackerRefused,
     TrackerUnavailable,
     Unavailable,
 )
@@ -79,7 +80,7 @@ def _deliver(ports: NotifyPorts, due: DueDelivery, round_: _Round) -> None:
         arrived = _send(ports, due) if channel == MESSENGER else _record(ports, due.delivery.ref)
     except MessageRefused as refused:
         ports.outbox.failed(due.id, str(refused))
-    except ClusterUnavailable as trouble:
+    except (ClusterUnavailable, TrackerRefused) as trouble:
         _postpone(ports, due, trouble)
     except (MessengerUnavailable, TrackerUnavailable) as trouble:
         round_.silent[channel] = trouble
@@ -123,7 +124,7 @@ def _record(ports: NotifyPorts, ref: WorkloadRef) -> bool:
 
 
 def _late_run(ports: NotifyPorts, tracker: Tracker, ended: EndedAttempt) -> TrackerRun:
-    run = tracker.open_run(run_request(ended.attempt))
+    run = tracker.open_run(run_request(ended.attempt, ended.started_at or ended.finished_at))
     ports.outbox.record_run(ended.attempt.ref, run)
     return run
 

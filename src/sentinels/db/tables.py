@@ -9,6 +9,7 @@ a state change touches, so state changes stay heap-only updates. Next: ``sql/``.
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -151,7 +152,7 @@ jobs = Table(
     Column("name", Text, nullable=False),
     Column("experiment", Text, nullable=False),
     Column("image", JSONB, nullable=False, comment="kind, reference, digest, location, commit"),
-    Column("config", JSONB, nullable=False, comment="the resolved submission"),
+    Column("config", JSON, nullable=False, comment="the resolved submission, its order kept"),
     Column("priority", SmallInteger, nullable=False),
     Column("shape_id", Integer, nullable=False),
     Column("sweep_id", BigInteger, comment="the first job of its sweep"),

@@ -112,7 +112,7 @@ def container_rig(
 
 
 def _do_without(why: str) -> None:
-    if "CI" in os.environ:
+    if "CI" in os.environ and os.geteuid() == 0:
         pytest.fail(f"{why}; tests/container_engine.sh sees to it")
     pytest.skip(why)
 

@@ -66,6 +66,19 @@ def test_nothing_runs_on_when_the_runner_was_killed(rig: Rig) -> None:
     assert rig.cluster.read_log(REF, offset=0, limit=10**6).ended
 
 
+def test_a_program_whose_runner_was_killed_is_never_started_again(rig: Rig) -> None:
+    workload = rig.shell("echo started; sleep 30")
+    rig.cluster.launch(workload)
+    rig.await_log(REF, "started")
+    os.kill(rig.runner(REF), signal.SIGKILL)
+    rig.await_end(REF)
+    _run_second_runner(rig)
+    assert not rig.folder(REF).exit.exists(), "it did not even try"
+    rig.cluster.launch(workload)
+    assert rig.await_end(REF).reason is Reason.WORKLOAD_LOST
+    assert rig.log(REF) == "started\n"
+
+
 def test_a_runner_killed_while_it_sends_outputs_has_kept_the_outcome(rig: Rig) -> None:
     rig.listener.may_answer.clear()
     workload = rig.shell('echo 1 > "$SENTINELS_OUTPUT/m"; exit 3')
@@ -232,8 +245,7 @@ def test_files_that_the_tracker_refuses_do_not_hold_back_the_others(rig: Rig) ->
 
 def test_a_second_runner_for_a_folder_starts_nothing(rig: Rig) -> None:
     rig.finish(rig.shell("echo started"))
-    command = [sys.executable, "-m", "sentinels.clusters.local.runner", rig.folder(REF).path]
-    subprocess.run(command, check=True, timeout=30)
+    _run_second_runner(rig)
     assert rig.log(REF) == "started\n"
 
 
@@ -280,3 +292,8 @@ def test_a_stranger_is_never_ended(rig: Rig) -> None:
 def _launch_and_crash(rig: Rig, crash_at: str) -> int:
     words = [sys.executable, "-c", CRASHES, str(rig.home), rig.image.location, crash_at]
     return subprocess.run(words, check=False, timeout=30).returncode
+
+
+def _run_second_runner(rig: Rig) -> None:
+    words = [sys.executable, "-m", "sentinels.clusters.local.runner", str(rig.folder(REF).path)]
+    subprocess.run(words, check=True, timeout=30)

@@ -50,9 +50,8 @@ def fault_of(store: LocalImageStore, reference: str) -> Fault:
 def names(image: Image) -> list[str]:
     """The files of a stored copy."""
     root = Path(image.location)
-    return sorted(
-        path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()
-    )
+    kept = (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(root).as_posix() for path in kept)
 
 
 def test_a_directory_is_kept_as_it_was_pushed(store: LocalImageStore, code: Path) -> None:

@@ -6,15 +6,18 @@ Comes in: a folder and its spec. Goes out: ``Ended``. Before: ``runner``. Next: 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from sentinels.clusters.local.engine import DATA, OUTPUT, Container, Engine, container_name
 from sentinels.clusters.local.folders import Record, WorkloadFolder, indices, number, texts, words
 from sentinels.clusters.local.gauges import CgroupGauge, GpuGauge
 from sentinels.clusters.local.log_pipe import LogPipe
+from sentinels.clusters.local.processes import MARK, die_with_parent
 from sentinels.clusters.local.watching import Ended, memory_message, watch
 from sentinels.core.expansion import expand_all, expand_env
 
@@ -36,6 +39,8 @@ def run_container(folder: WorkloadFolder, spec: Record) -> Ended:
         stdout=log.write_end,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env={**os.environ, MARK: str(spec["uid"])},
+        preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509  # no other thread yet
     )
     log.begin()
     program = _Program(spec, engine, container, client)
@@ -105,7 +110,8 @@ class _Program:
 
     def _not_started(self) -> Ended:
         name = self._engine.name
-        if self._engine.inspect("image", self._container.image) is None:
+        missing = self._engine.inspect("image", self._container.image) is None
+        if missing and self._engine.answers():
             message = f"{name} has no such image any more; build or pull it and push again"
             return Ended("image_unavailable", None, message)
         return Ended("workload_lost", None, f"{name} could not start it; its log says why")

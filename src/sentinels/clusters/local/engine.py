@@ -7,13 +7,14 @@ out: command lines. Next: ``container``.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _ENGINES = ("podman", "docker")
 _ANSWER_SECONDS = 10.0
+_TRUSTED_SECONDS = 30.0
 OUTPUT, DATA = "/sentinels/output", "/sentinels/data"
 """Where a container finds its output folder and the data store."""
 LABEL = "dev.sentinels.workload"
@@ -40,6 +41,11 @@ class Engine:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
+    def answers(self) -> bool:
+        """Whether there is an engine behind the command."""
+        words = "{{.Host.Arch}}" if self.name == "podman" else "{{.ID}}"
+        return bool(self.ask("info", "--format", words))
+
     def inspect(self, kind: str, name: str) -> Mapping[str, object] | None:
         """The first object of ``inspect``; None where there is none."""
         found = json.loads(self.ask(kind, "inspect", name) or "[]")
@@ -52,26 +58,25 @@ class Engine:
         return self.ask("ps", "--all", "--quiet", "--filter", f"name=^{container}$") == ""
 
 
-_found: dict[tuple[str, ...], Engine] = {}
+class EngineFinder:
+    """The first engine that answers. One that did is trusted for a while, silence never is."""
+
+    def __init__(self, *, trusted_seconds: float = _TRUSTED_SECONDS) -> None:
+        """``trusted_seconds`` after its answer an engine is asked again."""
+        self._trusted_seconds = trusted_seconds
+        self._answered: tuple[Engine, float] | None = None
+
+    def __call__(self) -> Engine | None:
+        """The engine, or None where none answers now."""
+        answered, now = self._answered, time.monotonic()
+        if answered is not None and now - answered[1] < self._trusted_seconds:
+            return answered[0]
+        engine = next((Engine(name) for name in _ENGINES if Engine(name).answers()), None)
+        self._answered = None if engine is None else (engine, now)
+        return engine
 
 
-def find_engine(options: tuple[str, ...] = ()) -> Engine | None:
-    """The first engine that answers; asked again as long as none does."""
-    if options not in _found:
-        engine = _first_that_answers(options)
-        if engine is None:
-            return None
-        _found[options] = engine
-    return _found[options]
-
-
-def _first_that_answers(options: tuple[str, ...]) -> Engine | None:
-    for name in _ENGINES:
-        if shutil.which(name):
-            engine = Engine(name, options)
-            if engine.ask("info", "--format", "{{.Host.Arch}}" if name == "podman" else "{{.ID}}"):
-                return engine
-    return None
+find_engine = EngineFinder()
 
 
 def container_name(workload: str, uid: str) -> str:

@@ -4,7 +4,8 @@
                         lock          held by the runner as long as it lives
                         started.json  the runner, before the program: at most one program a folder
                         stop.json     whoever asks for the end
-                        log, output/  the program
+                        log, output/  the program (work/ is its copy of the code)
+                        runner.log    the runner, where it fails itself
                         exit.json     the runner, when the program has ended
                         outputs.json  the runner, or a later collection
     live/<name>         a mark: launched and not yet released
@@ -21,7 +22,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -39,6 +40,7 @@ class WorkloadFolder:
         self.started = path / "started.json"
         self.stop = path / "stop.json"
         self.log = path / "log"
+        self.runner_log = path / "runner.log"
         self.output = path / "output"
         self.work = path / "work"
         self.exit = path / "exit.json"
@@ -88,7 +90,7 @@ class Layout:
 
     def marked(self) -> Iterator[str]:
         """The names of the held workloads."""
-        if self.live.is_dir():
+        with suppress(FileNotFoundError):
             yield from sorted(entry.name for entry in os.scandir(self.live))
 
 

@@ -109,6 +109,10 @@ class LocalImageStore:
                 "push a directory of code, as in ./train, or start podman or docker",
             )
         told = engine.inspect("image", reference)
+        if told is None and not engine.answers():
+            raise ClusterUnavailable(
+                f"{engine.name} does not answer any more", remedy=f"start {engine.name} again"
+            )
         if told is None:
             raise _fault(
                 "there is no such image here",

@@ -57,7 +57,6 @@ def launch(
     folder = layout.folder(workload.ref.name)
     if not folder.spec.exists():
         _accept(layout, folder, workload, surroundings)
-    layout.mark(folder.name)
     failpoint("local.after_folder")
     start_runner(folder)
     failpoint("local.after_spawn")
@@ -79,7 +78,7 @@ def _accept(
     layout.workloads.mkdir(parents=True, exist_ok=True)
     with held_lock(layout.workloads / ".choosing"):  # two launches do not choose the same GPU
         spec = _spec(layout, workload, surroundings)
-        layout.mark(folder.name)
+        layout.mark(folder.name)  # before the folder: what may have a runner is always held
         _make_folder(layout, folder, spec)
 
 
@@ -101,7 +100,7 @@ def _spawn(folder: WorkloadFolder) -> None:
     command = [sys.executable, "-P", "-m", "sentinels.clusters.local.runner", str(folder.path)]
     environment = {name: value for name, value in os.environ.items() if _belongs(name)}
     try:
-        with (folder.path / "runner.log").open("ab") as log:
+        with folder.runner_log.open("ab") as log:
             subprocess.run(
                 ["setsid", "--fork", *command],
                 check=True,

@@ -27,6 +27,7 @@ _REASONS: Mapping[str, Reason] = {
     "workload_lost": Reason.WORKLOAD_LOST,
 }
 """A runner's words for ends, in ours."""
+_LAST_WORDS = 2000
 
 
 def observe(folder: WorkloadFolder, *, node: str, now: datetime) -> Observation:
@@ -46,10 +47,16 @@ def observe(folder: WorkloadFolder, *, node: str, now: datetime) -> Observation:
         return Pending(uid, "its runner has not begun")
     if not _nothing_left(spec, folder.name):
         return Running(uid, _moment(started, "at"), node)
-    message = "its runner was killed before the program had ended"
-    begun = _moment(started, "at")
     return Finished(
-        uid, Reason.WORKLOAD_LOST, None, begun, now, message, node, outputs_complete=_sent(folder)
+        uid=uid,
+        reason=Reason.WORKLOAD_LOST,
+        exit_code=None,
+        started_at=_moment(started, "at"),
+        finished_at=now,
+        message="its runner was killed before the program had ended",
+        node=node,
+        outputs_complete=_sent(folder),
+        evidence={"runner_log": _last_words(folder)},
     )
 
 
@@ -74,6 +81,13 @@ def _finished(folder: WorkloadFolder, uid: str, ended: Record, node: str) -> Fin
     )
 
 
+def _last_words(folder: WorkloadFolder) -> str:
+    try:
+        return folder.runner_log.read_text("utf-8", "replace")[-_LAST_WORDS:]
+    except FileNotFoundError:
+        return ""
+
+
 def _sent(folder: WorkloadFolder) -> bool:
     outputs = read_record(folder.outputs)
     return bool(outputs and outputs["complete"])
@@ -81,10 +95,12 @@ def _sent(folder: WorkloadFolder) -> bool:
 
 def _nothing_left(spec: Record, name: str) -> bool:
     uid = str(spec["uid"])
+    if not end_all(lambda: marked(uid), seconds=5):
+        return False
     if spec["kind"] == "container" and spec["engine"]:
-        removed = engine_of(spec).remove(container_name(name, uid))
-        return removed and end_all(lambda: marked(uid), seconds=5)
-    return end_all(lambda: marked(uid), seconds=5)
+        # Only now: the engine's client, which is gone, can start it no more.
+        return engine_of(spec).remove(container_name(name, uid))
+    return True
 
 
 def _moment(record: Record, key: str) -> datetime:

@@ -81,11 +81,8 @@ class _Program:
         return self._process.returncode
 
     def send(self, number: int) -> None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
-        for pid in descendants(os.getpid()) if number == signal.SIGKILL else ():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
 
     def memory_excess(self) -> str | None:
         reap_orphans(but=self._process.pid)

@@ -46,7 +46,7 @@ class Watched(Protocol):
         ...
 
     def send(self, number: int) -> None:
-        """Bring a signal to it; SIGKILL to all that it started, too."""
+        """Bring a signal to it."""
         ...
 
     def memory_excess(self) -> str | None:

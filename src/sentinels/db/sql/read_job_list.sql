@@ -8,6 +8,6 @@ SELECT j.id
    AND (CAST(:experiment AS text) IS NULL OR j.experiment = CAST(:experiment AS text))
    AND (CAST(:user_name AS text) IS NULL
         OR j.user_id = (SELECT u.id FROM users u WHERE u.name = CAST(:user_name AS text)))
-   AND (CAST(:labels AS jsonb) IS NULL OR j.config->'labels' @> CAST(:labels AS jsonb))
+   AND (CAST(:labels AS jsonb) IS NULL OR CAST(j.config->'labels' AS jsonb) @> CAST(:labels AS jsonb))
    AND (CAST(:sweep AS bigint) IS NULL OR j.sweep_id = CAST(:sweep AS bigint))
  ORDER BY j.id DESC LIMIT :limit

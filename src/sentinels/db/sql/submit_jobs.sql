@@ -2,8 +2,8 @@
 -- Returns no row for a job whose idempotency key was used before.
 WITH pushed AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('jobs', 'id')) AS id, r.name, r.experiment, r.config, r.idem_key
-      FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
-           AS r(name text, experiment text, config jsonb, idem_key text)),
+      FROM json_to_recordset(CAST(:jobs AS json))
+           AS r(name text, experiment text, config json, idem_key text)),
 stored AS (
     INSERT INTO jobs (id, team_id, user_id, name, experiment, image, config, priority, shape_id,
                       sweep_id, idem_key, request_digest)

@@ -84,7 +84,7 @@ CREATE TABLE jobs (
     name TEXT NOT NULL,
     experiment TEXT NOT NULL,
     image JSONB NOT NULL,
-    config JSONB NOT NULL,
+    config JSON NOT NULL,
     priority SMALLINT NOT NULL,
     shape_id INTEGER NOT NULL,
     sweep_id BIGINT,
@@ -111,7 +111,7 @@ CREATE INDEX jobs_sweep_id_idx ON jobs (sweep_id) WHERE sweep_id IS NOT NULL;
 
 COMMENT ON COLUMN jobs.image IS 'kind, reference, digest, location, commit';
 
-COMMENT ON COLUMN jobs.config IS 'the resolved submission';
+COMMENT ON COLUMN jobs.config IS 'the resolved submission, its order kept';
 
 COMMENT ON COLUMN jobs.sweep_id IS 'the first job of its sweep';
 

@@ -6,7 +6,7 @@ SELECT j.id AS job, t.name AS team, u.name AS "user", j.name, j.experiment,
        j.image->>'git_commit' AS git_commit,
        j.state, j.reason, j.priority, j.attempt, j.sweep_id AS sweep,
        s.cpu_millis / 1000.0 AS cpus, s.memory_bytes, s.gpus, nullif(s.gpu_type, '') AS gpu_type,
-       j.config->'params' AS params, j.config->'labels' AS labels,
+       CAST(j.config->'params' AS jsonb) AS params, CAST(j.config->'labels' AS jsonb) AS labels,
        j.submitted_at, j.started_at, j.finished_at, j.cancel_requested_at,
        extract(epoch FROM coalesce(j.started_at, j.finished_at, now()) - j.submitted_at)
            AS waited_seconds,

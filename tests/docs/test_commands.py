@@ -1,0 +1,68 @@
+"""The documents' commands are the program's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sentinels.cli.main import COMMANDS
+from sentinels.core.config_file import read_config_text
+from sentinels.core.submission_reading import read_submission
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+
+
+def test_the_command_reference_is_current() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "sentinels.cli.reference"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    assert made == (ROOT / "docs" / "cli.md").read_text("utf-8")
+
+
+def test_every_command_that_the_readme_shows_is_one() -> None:
+    shown = re.findall(r"^(?:\$ |\.venv/bin/)sentinels (\w+)(.*?)(?:#.*)?$", README, re.MULTILINE)
+    assert {name for name, _ in shown} >= {"up", "push", "queue", "status", "logs", "down"}
+    for name, words in shown:
+        said = subprocess.run(
+            [sys.executable, "-c", "from sentinels.cli.main import run; run()", name, "--help"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        flags = re.findall(r"(?<=\s)(--?[a-z][\w-]*)", words)
+        assert name in COMMANDS
+        assert [flag for flag in flags if flag not in said] == []
+
+
+def test_the_readmes_config_is_sound() -> None:
+    [text] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    data, lines = read_config_text(text)
+    assert read_submission("/code", data, lines=lines).sweep
+
+
+def test_every_example_is_sound() -> None:
+    configs = sorted((ROOT / "examples").glob("*/config.yaml"))
+    assert len(configs) >= 4
+    for config in configs:
+        data, lines = read_config_text(config.read_text("utf-8"))
+        submission = read_submission(str(config.parent), data, lines=lines)
+        assert submission.command is not None
+        assert (config.parent / submission.command[-1]).is_file()
+
+
+def test_every_key_of_the_config_is_documented_with_a_sound_value() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(.*?)`(?:, `.*)? \|", CONFIGURATION, re.MULTILINE)
+    text = "\n".join(f"{name}: {value}" for name, value in rows if name != "sweep")
+    documented, _ = read_config_text(text)
+    read = read_submission("/code", documented)
+    assert read.name == "digits-logreg"
+    assert read.notify.channel == "#vision"
