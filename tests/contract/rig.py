@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record
-from sentinels.clusters.local.processes import end_all, marked
+from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId
-from sentinels.core.observation import Finished, Observation, Running
+from sentinels.core.observation import Finished, Observation, Pending, Running
 from sentinels.core.ports import Cluster
 from sentinels.core.workload import Image, Workload, WorkloadRef
 from tests.contract.listener import Listener
@@ -113,17 +111,18 @@ class Rig:
 
 @contextmanager
 def cleaned(home: Path, cluster: LocalCluster) -> Iterator[None]:
-    """See to it that nothing of this data folder runs afterwards."""
+    """See to it that nothing of this data folder runs afterwards, nor what is just starting."""
     try:
         yield
     finally:
-        for ref in cluster.held():
-            folder = Layout(home).folder(ref.name)
-            started, spec = read_record(folder.started), read_record(folder.spec)
-            if started is not None and folder.runner_lives():
-                with suppress(ProcessLookupError):
-                    os.kill(int(str(started["runner"])), signal.SIGKILL)
-            if spec is not None:
-                await_true(lambda folder=folder: not folder.runner_lives())  # type: ignore[misc]  # bound here
-                cluster.observe([ref])
-                assert end_all(lambda uid=str(spec["uid"]): marked(uid))  # type: ignore[misc]  # bound here
+        held = sorted(cluster.held(), key=lambda ref: ref.name)
+        for ref in held:
+            cluster.stop(ref, why="cancelled")
+        await_true(lambda: not any(map(_is_live, cluster.observe(held).values())))
+        for ref in held:
+            spec = read_record(Layout(home).folder(ref.name).spec)
+            assert spec is None or marked(str(spec["uid"])) == []
+
+
+def _is_live(seen: Observation) -> bool:
+    return isinstance(seen, Pending | Running)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -84,6 +83,8 @@ class LazyGroup(TyperGroup):
     ) -> tuple[str | None, ClickCommand | None, list[str]]:
         """The command that was typed. Raises ``InvalidRequest`` where there is none."""
         if args and args[0] not in self.table and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
             close = get_close_matches(args[0], self.table, n=1)
             meant = f"did you mean {close[0]}?" if close else "see: sentinels --help"
             raise InvalidRequest(f"there is no command {args[0]}", remedy=meant)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sentinels.clusters.local.cluster import LocalCluster
-from sentinels.clusters.local.engine import Engine, container_name
+from sentinels.clusters.local.engine import Engine, EngineFinder, container_name
 from sentinels.clusters.local.folders import read_record
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
@@ -53,6 +53,13 @@ class TestContainers(ClusterContract):
         seen = rig.finish(replace(rig.shell("true"), image=gone))
         assert seen.reason is Reason.IMAGE_UNAVAILABLE
         assert "build or pull it and push again" in seen.message
+
+    def test_an_administrators_options_are_used_from_the_first_question_on(
+        self, container_engine: Engine
+    ) -> None:
+        found = EngineFinder(options=("--log-level=error",))()
+        assert found == Engine(container_engine.name, ("--log-level=error",))
+        assert EngineFinder(options=("--no-such-option",))() is None
 
     def test_an_engine_that_does_not_answer_now_leaves_the_launch_open(self, rig: Rig) -> None:
         cluster = LocalCluster(rig.home, engine=lambda: None)

@@ -191,6 +191,11 @@ def test_a_program_sees_no_secret_and_no_setting(rig: Rig, monkeypatch: pytest.M
     assert "s3cr3t" not in rig.log(REF)
 
 
+def test_nobody_else_can_read_the_variables_that_a_user_gave(rig: Rig) -> None:
+    rig.finish(rig.shell("true", env={"TOKEN": "s3cr3t"}))
+    assert rig.folder(REF).spec.stat().st_mode & 0o077 == 0
+
+
 def test_a_program_cannot_take_the_place_of_its_own_output_folder(rig: Rig) -> None:
     rig.finish(rig.shell('echo "$SENTINELS_OUTPUT"', env={"SENTINELS_OUTPUT": "/elsewhere"}))
     assert rig.log(REF) == f"{rig.folder(REF).output}\n"
@@ -276,14 +281,15 @@ def test_a_runner_starts_without_what_it_does_not_need() -> None:
 
 
 def test_a_stranger_is_never_ended(rig: Rig) -> None:
-    stranger = subprocess.Popen(["sleep", "60"], env={"SENTINELS_WORKLOAD_UID": "another"})
+    uid = f"not-ours-{os.getpid()}"
+    stranger = subprocess.Popen(["sleep", "60"], env={"SENTINELS_WORKLOAD_UID": uid})
     try:
         rig.cluster.launch(rig.shell(FOREVER))
         rig.await_log(REF, "begun")
         os.kill(rig.runner(REF), signal.SIGKILL)
         rig.await_end(REF)
         assert stranger.poll() is None
-        assert marked("another") == [stranger.pid]
+        assert marked(uid) == [stranger.pid]
     finally:
         stranger.kill()
         stranger.wait()

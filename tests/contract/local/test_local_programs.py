@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.engine import Engine, container_name
 from sentinels.clusters.local.folders import read_record
+from sentinels.clusters.local.images import LocalImageStore
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobId, Reason
 from sentinels.core.workload import WorkloadRef
@@ -101,7 +103,7 @@ def test_at_its_time_limit_a_program_that_does_not_listen_is_killed(rig: Rig) ->
 
 
 def test_the_grace_is_as_long_as_it_takes_and_no_longer(rig: Rig) -> None:
-    patient = LocalCluster(rig.home, grace_seconds=60)
+    patient = LocalCluster(rig.home, grace_seconds=10)
     patient.launch(rig.shell(POLITE))
     rig.await_log(REF, "begun")
     patient.stop(REF, why="cancelled")
@@ -150,6 +152,24 @@ def test_a_failed_hint_changes_nothing(rig: Rig) -> None:
     deaf = LocalCluster(rig.home, notify_url="http://127.0.0.1:9/", grace_seconds=1)
     deaf.launch(rig.shell("true"))
     assert rig.await_end(REF).reason is None
+
+
+@pytest.mark.container
+def test_a_tag_that_moves_after_the_push_does_not_change_what_runs(
+    container_rig: Rig, container_engine: Engine, tmp_path: Path
+) -> None:
+    rig, images = container_rig, LocalImageStore(tmp_path, engine=lambda: container_engine)
+    tag = "localhost/sentinels-test:moves"
+    assert container_engine.ask("tag", rig.image.location, tag) is not None
+    pushed = images.resolve(tag)
+    with tarfile.open(tmp_path / "other.tar", "w"):
+        assert container_engine.ask("import", str(tmp_path / "other.tar"), tag) is not None
+    try:
+        assert images.resolve(tag).digest != pushed.digest
+        seen = rig.finish(replace(rig.shell("echo as pushed"), image=pushed))
+        assert (seen.reason, rig.log(REF)) == (None, "as pushed\n")
+    finally:
+        container_engine.ask("rmi", "--force", tag, seconds=60)
 
 
 @pytest.mark.container

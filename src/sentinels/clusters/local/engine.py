@@ -61,8 +61,11 @@ class Engine:
 class EngineFinder:
     """The first engine that answers. One that did is trusted for a while, silence never is."""
 
-    def __init__(self, *, trusted_seconds: float = _TRUSTED_SECONDS) -> None:
-        """``trusted_seconds`` after its answer an engine is asked again."""
+    def __init__(
+        self, *, options: tuple[str, ...] = (), trusted_seconds: float = _TRUSTED_SECONDS
+    ) -> None:
+        """An administrator's ``options``; asked again ``trusted_seconds`` after its answer."""
+        self._engines = [Engine(name, options) for name in _ENGINES]
         self._trusted_seconds = trusted_seconds
         self._answered: tuple[Engine, float] | None = None
 
@@ -71,7 +74,7 @@ class EngineFinder:
         answered, now = self._answered, time.monotonic()
         if answered is not None and now - answered[1] < self._trusted_seconds:
             return answered[0]
-        engine = next((Engine(name) for name in _ENGINES if Engine(name).answers()), None)
+        engine = next((engine for engine in self._engines if engine.answers()), None)
         self._answered = None if engine is None else (engine, now)
         return engine
 

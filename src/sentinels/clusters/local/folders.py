@@ -125,7 +125,9 @@ def claim_record(path: Path, record: Mapping[str, Json]) -> bool:
 
 def _write_beside(path: Path, record: Mapping[str, Json]) -> Path:
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with beside.open("w", encoding="utf-8") as file:
+    # Only for its owner: a spec holds the variables that a user gave, and keys are among them.
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(record, file)
         file.flush()
         os.fsync(file.fileno())
