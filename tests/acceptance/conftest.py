@@ -71,11 +71,11 @@ class OneMachine:
             extra_groups=[] if self.user else None,
         )
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = COMMAND_SECONDS) -> str:
         """Run a command to its end; it must exit with ``code``. Return all that it said."""
         with self.popen(*arguments) as process:
             try:
-                said, _ = process.communicate(timeout=COMMAND_SECONDS)
+                said, _ = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

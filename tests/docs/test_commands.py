@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from sentinels.cli.main import COMMANDS
 from sentinels.core.config_file import read_config_text
 from sentinels.core.submission_reading import read_submission
+from sentinels.functions.submit.routes import ROUTES, OpenRoute
+from sentinels.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,3 +69,23 @@ def test_every_key_of_the_config_is_documented_with_a_sound_value() -> None:
     read = read_submission("/code", documented)
     assert read.name == "digits-logreg"
     assert read.notify.channel == "#vision"
+
+
+def test_every_documented_setting_is_one_with_its_default() -> None:
+    rows = re.findall(r"^\| `SENTINELS_(\w+)` \| .*? \| (.+) \|$", CONFIGURATION, re.MULTILINE)
+    defaults = {field.name: str(field.default) for field in fields(Settings)}
+    assert len(rows) >= 8
+    for name, default in rows:
+        real = defaults[name.lower()]
+        if name not in ("HOME", "DATA_STORE"):  # `sentinels up` gives these
+            said = default.strip("`").replace("none", "")
+            assert said == real.removesuffix(".0"), name
+
+
+def test_every_route_is_documented() -> None:
+    text = (ROOT / "docs" / "http-api.md").read_text("utf-8")
+    documented = re.findall(r"^\| `([A-Z]+ /\S+)` \|.*?(no token)? \|$", text, re.MULTILINE)
+    assert documented == [
+        (f"{route.method} {route.template}", "no token" if isinstance(route, OpenRoute) else "")
+        for route in ROUTES
+    ]

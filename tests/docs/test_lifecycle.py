@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -41,3 +42,18 @@ def test_its_table_of_moves_is_the_codes() -> None:
         move.value: ({state.value for state in MOVES[move].allowed}, MOVES[move].target.value)
         for move in Move
     }
+
+
+def test_its_drawing_has_every_state_and_move() -> None:
+    [drawing] = re.findall(r"```\n(.*?)```", LIFECYCLE, re.DOTALL)
+    named = [state.value for state in JobState] + [move.value for move in Move]
+    assert set(re.findall(r"[a-z]+", drawing)) >= set(named)
+
+
+def test_each_module_on_the_way_names_its_neighbours() -> None:
+    stops = "\n".join(re.findall(r"^\*\*\d\..*?(?=\n\n)", LIFECYCLE, re.MULTILINE | re.DOTALL))
+    modules = re.findall(r"`(src/[\w/]+\.py)`", stops)
+    assert len(modules) >= 18
+    for path in modules:
+        said = ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8"))) or ""
+        assert re.search(r"(Before|Next):", said), path

@@ -77,7 +77,7 @@ def test_a_push_is_answered_with_the_job_and_its_place(client: Client, desk: Des
     assert (job["user"], job["team"], job["priority"]) == ("ann", "default", "normal")
     assert job["resources"] == {"cpu": "1", "memory": "1Gi", "gpu": 0, "gpu_type": None}
     assert (job["labels"], job["params"]) == ({"ticket": "ML-12"}, {"C": 0.1})
-    assert job["queue"]["why"] == "waiting for the next dispatch pass"
+    assert job["queue"]["why"] is None
     assert desk.pokes.count == 2
 
 
@@ -276,9 +276,7 @@ def test_the_queue_says_why_and_the_nodes_say_what_is_used(client: Client, desk:
     desk.tick()
     run(desk, running)
     waiting = client.push(name="two", resources=BIG).json["jobs"][0]["id"]
-    assert client.get(f"/v1/jobs/{waiting}").json["queue"]["why"] == (
-        "waiting for the next dispatch pass"
-    )
+    assert client.get(f"/v1/jobs/{waiting}").json["queue"]["why"] is None
     desk.tick()
     queue = client.get("/v1/queue").json
     assert [job["id"] for job in queue["running"]] == [running]

@@ -68,6 +68,10 @@ class Launcher:
         return Finished("", Reason.REJECTED, None, None, now, message=str(rejected))
 
 
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""MLflow's own client would try for minutes while its server is away; a job may set it otherwise."""
+
+
 def run_request(attempt: LiveAttempt, started_at: datetime) -> RunRequest:
     """What the tracker records of an attempt from its start."""
     submission = attempt.submission
@@ -131,7 +135,7 @@ def _tracker_env(
         "MLFLOW_TRACKING_URI": tracker_url,
         "MLFLOW_EXPERIMENT_NAME": attempt.submission.experiment,
     }
-    return {**env, "MLFLOW_RUN_ID": run.run_id} if run else env
+    return {**env, **_PATIENCE, "MLFLOW_RUN_ID": run.run_id} if run else {**env, **_PATIENCE}
 
 
 def _param_text(value: ParamValue) -> str:

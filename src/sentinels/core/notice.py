@@ -78,7 +78,10 @@ def _subject(attempt: LiveAttempt) -> str:
 
 
 def _took(seen: Finished) -> str:
-    return f" after {format_duration(seconds_between(seen))}" if seen.started_at else ""
+    if seen.started_at is None:
+        return ""
+    seconds = seconds_between(seen)
+    return f" after {format_duration(seconds)}" if seconds else " at once"
 
 
 def seconds_between(seen: Finished) -> int:

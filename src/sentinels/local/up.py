@@ -18,7 +18,7 @@ from types import FrameType
 
 from sentinels.core.errors import InvalidRequest, Unavailable
 from sentinels.local.daemon import is_running, start_daemon
-from sentinels.local.demo import examples_folder
+from sentinels.local.demo_shell import examples_folder
 from sentinels.local.home import Home, ServerInfo
 from sentinels.local.options import UpOptions
 from sentinels.local.status_lines import StatusLines

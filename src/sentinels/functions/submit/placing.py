@@ -43,9 +43,9 @@ def place_json(door: FrontDoor, job: Mapping[str, Json]) -> dict[str, Json]:
     return {"position": None, "waiting": door.reading.places([]).waiting}
 
 
-def _why(answer: Answer | None) -> str:
+def _why(answer: Answer | None) -> str | None:
     if answer is None or not answer.considered:
-        return "waiting for the next dispatch pass"
+        return None
     return answer.sentence or "waiting for its turn"
 
 

@@ -85,7 +85,7 @@ _JOB: dict[str, Schema] = {
     "finished_at": _or_null(_MOMENT),
     "cancel_requested_at": _or_null(_MOMENT),
     "exit_code": _or_null(_WHOLE),
-    "queue": _or_null(_object({**_PLACE, "why": _TEXT})),
+    "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
     "links": _object({"mlflow": _or_null(_TEXT)}),
     "event": _WHOLE,
 }
