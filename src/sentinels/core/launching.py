@@ -69,7 +69,7 @@ class Launcher:
 
 
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""MLflow's own client would try for minutes while its server is away; a job may set it otherwise."""
+"""MLflow's own client would try for minutes while its server is away; a job may say otherwise."""
 
 
 def run_request(attempt: LiveAttempt, started_at: datetime) -> RunRequest:
