@@ -5,7 +5,6 @@ Comes in: job ids. Goes out: the jobs as they ended. Before: ``push``, ``wait``,
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,47 +16,34 @@ from sentinels.core.errors import InvalidRequest, Unavailable
 from sentinels.core.text import printable
 
 POLL_SECONDS = 20.0
-Tell = Callable[[str], None]
 
 
-def await_all(
-    client: Client,
-    references: Sequence[str],
-    *,
-    timeout: float | None = None,
-    aside: bool = False,
-) -> bool:
-    """Return when every job has ended; whether all succeeded. Raises when ``timeout`` is over.
-
-    ``aside``: standard output belongs to something else, so all is said on standard error.
-    """
+def await_all(client: Client, references: Sequence[str], *, timeout: float | None = None) -> bool:
+    """Return when every job has ended; whether all succeeded. Raises when ``timeout`` is over."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    # Names are looked up before the first wait: a wrong one is told at once, and one that a newer
-    # job takes meanwhile still means the older.
-    ids = [str(client.get(job_path(reference))["id"]) for reference in references]
     succeeded = True
-    with live_line(aside=aside) as tell:
-        for job_id in ids:
-            job = await_one(client, job_id, tell, deadline=deadline)
+    with live_line() as tell:
+        for reference in references:
+            job = await_one(client, reference, tell, deadline=deadline)
             tell("")
-            (note if aside else say)(outcome(job))
+            say(outcome(job))
             succeeded &= job.get("state") == "succeeded"
     return succeeded
 
 
 def await_one(
-    client: Client, job_id: str, tell: Tell, *, deadline: float | None = None
+    client: Client,
+    reference: str,
+    tell: Callable[[str], None],
+    *,
+    deadline: float | None = None,
 ) -> Json:
     """The job once it has ended; ``tell`` is called with how it stands."""
-    last = f"job {job_id}"
-    for job in changes(client, job_id, deadline=deadline):
+    for job in changes(client, reference, deadline=deadline):
         if job.get("state") in TERMINAL:
             return job
-        last = standing(job)
-        tell(last)
-    raise InvalidRequest(
-        f"the time is over: {last}", remedy=f"it goes on; wait longer: sentinels wait {job_id}"
-    )
+        tell(standing(job))
+    raise InvalidRequest(f"job {reference} has not ended in time", remedy="wait longer: --timeout")
 
 
 def changes(client: Client, reference: str, *, deadline: float | None = None) -> Iterator[Json]:
@@ -73,7 +59,7 @@ def changes(client: Client, reference: str, *, deadline: float | None = None) ->
                 note(f"{trouble}; trying again …")
             continue
         patience.over()
-        reference, seen = str(job["id"]), job.get("event")
+        seen = job.get("event")
         yield job
 
 
@@ -92,26 +78,19 @@ def standing(job: Json) -> str:
 
 
 @contextmanager
-def live_line(*, aside: bool = False) -> Iterator[Tell]:
-    """A function that says how things stand: with a spinner on a terminal, else line by line.
-
-    ``aside``: on standard error.
-    """
-    if on_terminal(sys.stderr if aside else sys.stdout):
+def live_line() -> Iterator[Callable[[str], None]]:
+    """A function that says how things stand: with a spinner on a terminal, else line by line."""
+    if on_terminal():
         from rich.console import Console
 
-        with Console(stderr=aside).status("") as status:
+        with Console().status("") as status:
             yield lambda text: status.update(printable(text).replace("[", r"\["))
     else:
-        yield _lines(note if aside else say)
+        said: list[str] = []
 
+        def tell(text: str) -> None:
+            if text and said[-1:] != [text]:
+                said.append(text)
+                say(text)
 
-def _lines(write: Tell) -> Tell:
-    said: list[str] = []
-
-    def tell(text: str) -> None:
-        if text and said[-1:] != [text]:
-            said.append(text)
-            write(text)
-
-    return tell
+        yield tell

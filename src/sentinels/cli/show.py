@@ -1,23 +1,21 @@
 """Answers as people or programs want them: tables, JSON, YAML, CSV; every string made safe.
 
 Comes in: rows of JSON and a table of columns. Goes out: text on standard output. Before: the
-commands. Next: ``times``, ``width``.
+commands. Next: ``times``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
-from sentinels.cli.width import cropped, padded, width
 from sentinels.core.text import printable
 
 Row = Mapping[str, object]
@@ -48,8 +46,6 @@ class Column:
     right: bool = False
 
 
-_GAP = "  "
-_READABLE = 12
 _COLOURS = {
     "succeeded": "32",
     "running": "36",
@@ -82,7 +78,7 @@ def show_rows(
         say(empty)
     else:
         shown = [column for column in columns if output is Output.WIDE or not column.wide]
-        _show_table(found, shown, whole=output is Output.WIDE)
+        _show_table(found, shown)
 
 
 def show_value(value: object, output: Output) -> None:
@@ -105,15 +101,9 @@ def note(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
-def on_terminal(stream: TextIO | None = None) -> bool:
-    """Whether a person looks on; at standard output where no other is named."""
-    found = stream or sys.stdout
-    return found.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def room() -> int:
-    """The places in a line of this terminal."""
-    return shutil.get_terminal_size().columns
+def on_terminal() -> bool:
+    """Whether a person looks on."""
+    return sys.stdout.isatty()
 
 
 def coloured(state: str) -> str:
@@ -140,30 +130,20 @@ def cell(value: object) -> str:
     return "-" if value in (None, "") else printable(str(value))
 
 
-def _show_table(found: Sequence[Row], columns: Sequence[Column], *, whole: bool) -> None:
+def _show_table(found: Sequence[Row], columns: Sequence[Column]) -> None:
     cells = [[cell(column.text(row)) for column in columns] for row in found]
-    lines = [[column.title for column in columns], *cells]
-    widths = [max(width(line[at]) for line in lines) for at in range(len(columns))]
-    if on_terminal() and not whole:
-        widths = fitted(widths, room())
-    for line in lines:
+    titles = [column.title for column in columns]
+    widths = [max(len(line[at]) for line in [titles, *cells]) for at in range(len(columns))]
+    for line in [titles, *cells]:
         print(_line(line, widths, columns), flush=True)
-
-
-def fitted(widths: Sequence[int], places: int) -> list[int]:
-    """Columns' widths that fit into so many places: the widest give way, down to a readable one."""
-    found = list(widths)
-    while sum(found) + len(_GAP) * (len(found) - 1) > places and max(found) > _READABLE:
-        found[found.index(max(found))] -= 1
-    return found
 
 
 def _line(line: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
     parts = [
-        padded(cropped(text, places), places, right=column.right)
-        for text, places, column in zip(line, widths, columns, strict=True)
+        text.rjust(width) if column.right else text.ljust(width)
+        for text, width, column in zip(line, widths, columns, strict=True)
     ]
-    return _GAP.join(_painted(part) for part in parts).rstrip()
+    return "  ".join(_painted(part) for part in parts).rstrip()
 
 
 def _painted(part: str) -> str:
@@ -177,5 +157,4 @@ def _show_csv(found: Sequence[Row], columns: Sequence[Column]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([column.title.lower().replace(" ", "_") for column in columns])
     for row in found:
-        texts = (column.text(row) for column in columns)
-        writer.writerow(["" if text is None else printable(str(text)) for text in texts])
+        writer.writerow(["" if (text := column.text(row)) is None else text for column in columns])
