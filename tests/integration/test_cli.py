@@ -134,9 +134,9 @@ def test_every_format_reads_back(terminal: Terminal, train: Path) -> None:
         (["status", "999"], 4, "999"),
         (["cancel", "999"], 4, "999"),
         (["logs", "nobody"], 4, "nobody"),
-        (["push", "./missing"], 2, "does not exist"),
+        (["push", "./missing"], 2, "is no directory here"),
         (["push", "train", "--cpu", "6400"], 2, "resources.cpu"),
-        (["push", "train", "--data", "../etc"], 2, "data[0]"),
+        (["push", "train", "--data", "../etc"], 2, "inside the data store"),
         (["push", "train", "-c", "missing.yaml"], 2, "cannot be read"),
         (["push", "train", "-p", "C"], 2, "NAME=VALUE"),
         (["wait", "999", "--timeout", "soon"], 2, "--timeout"),
@@ -182,7 +182,7 @@ def test_waiting_tells_how_it_ended_by_its_exit_code(
 
 def test_a_wait_that_is_over_says_so(terminal: Terminal, train: Path) -> None:
     terminal.type("push", str(train))
-    assert "has not ended in time" in terminal.type("wait", "1", "--timeout", "1s", code=2)[1]
+    assert "the time is over" in terminal.type("wait", "1", "--timeout", "1s", code=2)[1]
 
 
 def test_without_a_server_it_says_how_to_start_one(terminal: Terminal) -> None:

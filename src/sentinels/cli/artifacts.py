@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sentinels.cli.client import Client, job_path
+from sentinels.cli.client import Client, Json, job_path
 from sentinels.cli.show import (
     Column,
     Output,
@@ -21,8 +22,9 @@ from sentinels.cli.show import (
     say,
     show_rows,
 )
-from sentinels.core.errors import InvalidRequest
+from sentinels.core.errors import InvalidRequest, NotFound
 from sentinels.core.quantity import about_memory
+from sentinels.core.text import printable
 
 COLUMNS = (
     Column("SIZE", lambda file: about_memory(_size(file)), right=True),
@@ -32,7 +34,9 @@ COLUMNS = (
 
 def artifacts(
     job: Annotated[str, typer.Argument(metavar="JOB", help="An id, a name or its beginning.")],
-    path: Annotated[str | None, typer.Argument(help="Print this file.")] = None,
+    path: Annotated[
+        str | None, typer.Argument(help="Print this file; with --download, only what is below.")
+    ] = None,
     download: Annotated[
         Path | None, typer.Option("--download", "-d", help="Download all files into this folder.")
     ] = None,
@@ -43,44 +47,86 @@ def artifacts(
 ) -> None:
     """List or download what a job left in its output folder, or print one file of it."""
     client = Client()
-    query = {"attempt": attempt}
-    if path is not None:
-        sys.stdout.buffer.write(client.get_bytes(_file_path(job, path), query))
+    if path is not None and download is None:
+        _print(client.get_blocks(_file_path(job, path), {"attempt": attempt}), path)
         return
-    answer = client.get(job_path(job, "artifacts"), query)
+    answer = client.get(job_path(job, "artifacts"), {"attempt": attempt})
     files = rows(answer, "artifacts")
     if download is None:
         show_rows(files, COLUMNS, output, empty="It left no files.")
     else:
-        _download(client, job, query, files, download)
+        _download(client, answer, _below(files, path), download)
     if not answer.get("complete"):
         note("not everything has arrived yet; look again later")
 
 
-def _download(
-    client: Client, job: str, query: dict[str, int | None], files: Sequence[Row], folder: Path
-) -> None:
+def _print(blocks: Iterator[bytes], path: str) -> None:
+    if not sys.stdout.isatty():
+        for block in blocks:
+            sys.stdout.buffer.write(block)
+        return
+    content = b"".join(blocks)
+    if b"\0" in content:
+        raise InvalidRequest(f"{path} is no text", remedy="save it: --download FOLDER, or > FILE")
+    sys.stdout.write(printable(content.decode("utf-8", "replace"), keep_newlines=True))
+
+
+def _below(files: Sequence[Row], path: str | None) -> Sequence[Row]:
+    if path is None:
+        return files
+    wanted = path.strip("/")
+    found = [file for file in files if f"{file['path']}/".startswith(f"{wanted}/")]
+    if not found:
+        raise NotFound(f"it left nothing at {path}", remedy="see what it left: without PATH")
+    return found
+
+
+def _download(client: Client, answer: Json, files: Sequence[Row], folder: Path) -> None:
+    # All names are judged before the first file is written.
     targets = [(str(file["path"]), _target(folder, str(file["path"]))) for file in files]
-    for path, target in _with_bar(targets):
+    job, query = str(answer["job"]), {"attempt": answer["attempt"] or None}
+    size = sum(map(_size, files))
+    with _bar(size) as advance:
+        for path, target in targets:
+            _save(client.get_blocks(_file_path(job, path), query), target, advance)
+    count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
+    say(f"{count}, {about_memory(size)}, in {folder}")
+
+
+def _save(blocks: Iterator[bytes], target: Path, advance: Callable[[int], None]) -> None:
+    part = target.with_name(f".{target.name[:200]}.part")
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(client.get_bytes(_file_path(job, path), query))
-    size = about_memory(sum(map(_size, files)))
-    say(f"{len(files)} files, {size}, in {folder}")
+        try:
+            with part.open("wb") as file:
+                for block in blocks:
+                    file.write(block)
+                    advance(len(block))
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _with_bar(targets: list[tuple[str, Path]]) -> Iterable[tuple[str, Path]]:
+@contextmanager
+def _bar(size: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many bytes have come; on a terminal they are drawn as a bar."""
     if not on_terminal():
-        return targets
-    from rich.progress import track
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    return track(targets, description="downloading", transient=True)
+    with Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), transient=True) as progress:
+        downloading = progress.add_task("", total=size)
+        yield lambda count: progress.advance(downloading, count)
 
 
 def _target(folder: Path, path: str) -> Path:
     root = folder.resolve()
     target = (root / path).resolve()
-    if not target.is_relative_to(root):
-        raise InvalidRequest(f"the file {path} would land outside {folder}")
+    if target == root or not target.is_relative_to(root):
+        raise InvalidRequest(f"the file {path} would land outside {folder}; nothing was downloaded")
     return target
 
 

@@ -6,16 +6,22 @@ from typing import Annotated
 
 import typer
 
-from sentinels.cli.client import Client
+from sentinels.cli.client import Client, Json
 from sentinels.cli.problems import SERVER
 from sentinels.cli.show import Output, Row, rows, say, show_value
+from sentinels.core.errors import Unavailable
 
 
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Check every part and say how to mend it; exit code 3 if something is down."""
-    answer = Client().get("/v1/health")
+    try:
+        answer = Client().get("/v1/health")
+    except Unavailable as trouble:
+        if not json:
+            raise
+        answer = _no_server(trouble)
     if json:
         show_value(answer, Output.JSON)
     else:
@@ -23,6 +29,11 @@ def doctor(
             _tell(check)
     if not answer.get("ok"):
         raise typer.Exit(SERVER)
+
+
+def _no_server(trouble: Unavailable) -> Json:
+    server = {"name": "server", "ok": False, "detail": str(trouble), "remedy": trouble.remedy}
+    return {"ok": False, "checks": [server]}
 
 
 def _tell(check: Row) -> None:

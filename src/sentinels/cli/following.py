@@ -5,6 +5,7 @@ Comes in: job ids. Goes out: the jobs as they ended. Before: ``push``, ``wait``,
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,34 +17,47 @@ from sentinels.core.errors import InvalidRequest, Unavailable
 from sentinels.core.text import printable
 
 POLL_SECONDS = 20.0
+_TOO_SOON_SECONDS = 0.5
+"""A server that answers without news before this, though asked to wait, is given a pause."""
+Tell = Callable[[str], None]
 
 
-def await_all(client: Client, references: Sequence[str], *, timeout: float | None = None) -> bool:
-    """Return when every job has ended; whether all succeeded. Raises when ``timeout`` is over."""
+def await_all(
+    client: Client,
+    references: Sequence[str],
+    *,
+    timeout: float | None = None,
+    aside: bool = False,
+) -> bool:
+    """Return when every job has ended; whether all succeeded. Raises when ``timeout`` is over.
+
+    ``aside``: standard output belongs to something else, so all is said on standard error.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
+    # Names are looked up before the first wait: a wrong one is told at once, and one that a newer
+    # job takes meanwhile still means the older.
+    ids = [str(client.get(job_path(reference))["id"]) for reference in references]
     succeeded = True
-    with live_line() as tell:
-        for reference in references:
-            job = await_one(client, reference, tell, deadline=deadline)
+    with live_line(aside=aside) as tell:
+        for job_id in ids:
+            job = await_one(client, job_id, tell, deadline=deadline)
             tell("")
-            say(outcome(job))
+            (note if aside else say)(outcome(job))
             succeeded &= job.get("state") == "succeeded"
     return succeeded
 
 
-def await_one(
-    client: Client,
-    reference: str,
-    tell: Callable[[str], None],
-    *,
-    deadline: float | None = None,
-) -> Json:
+def await_one(client: Client, job_id: str, tell: Tell, *, deadline: float | None = None) -> Json:
     """The job once it has ended; ``tell`` is called with how it stands."""
-    for job in changes(client, reference, deadline=deadline):
+    last = f"job {job_id}"
+    for job in changes(client, job_id, deadline=deadline):
         if job.get("state") in TERMINAL:
             return job
-        tell(standing(job))
-    raise InvalidRequest(f"job {reference} has not ended in time", remedy="wait longer: --timeout")
+        last = standing(job)
+        tell(last)
+    raise InvalidRequest(
+        f"the time is over: {last}", remedy=f"it goes on; wait longer: sentinels wait {job_id}"
+    )
 
 
 def changes(client: Client, reference: str, *, deadline: float | None = None) -> Iterator[Json]:
@@ -51,6 +65,7 @@ def changes(client: Client, reference: str, *, deadline: float | None = None) ->
     patience = Patience()
     seen: object = None
     while deadline is None or time.monotonic() < deadline:
+        asked_at = time.monotonic()
         query = None if seen is None else {"wait": _wait(deadline), "after_event": seen}
         try:
             job = client.get(job_path(reference), query, wait=POLL_SECONDS)
@@ -59,7 +74,9 @@ def changes(client: Client, reference: str, *, deadline: float | None = None) ->
                 note(f"{trouble}; trying again …")
             continue
         patience.over()
-        seen = job.get("event")
+        if job.get("event") == seen and time.monotonic() - asked_at < _TOO_SOON_SECONDS:
+            time.sleep(_TOO_SOON_SECONDS)
+        reference, seen = str(job["id"]), job.get("event")
         yield job
 
 
@@ -78,19 +95,26 @@ def standing(job: Json) -> str:
 
 
 @contextmanager
-def live_line() -> Iterator[Callable[[str], None]]:
-    """A function that says how things stand: with a spinner on a terminal, else line by line."""
-    if on_terminal():
+def live_line(*, aside: bool = False) -> Iterator[Tell]:
+    """A function that says how things stand: with a spinner on a terminal, else line by line.
+
+    ``aside``: on standard error.
+    """
+    if on_terminal(sys.stderr if aside else sys.stdout):
         from rich.console import Console
 
-        with Console().status("") as status:
+        with Console(stderr=aside).status("") as status:
             yield lambda text: status.update(printable(text).replace("[", r"\["))
     else:
-        said: list[str] = []
+        yield _lines(note if aside else say)
 
-        def tell(text: str) -> None:
-            if text and said[-1:] != [text]:
-                said.append(text)
-                say(text)
 
-        yield tell
+def _lines(write: Tell) -> Tell:
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        if text and said[-1:] != [text]:
+            said.append(text)
+            write(text)
+
+    return tell

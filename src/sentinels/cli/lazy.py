@@ -5,6 +5,8 @@ Comes in: a table of commands. Goes out: a class for ``typer.Typer(cls=…)``. B
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from typer._click import Command as ClickCommand
     from typer._click import Context, HelpFormatter
     from typer._click.shell_completion import CompletionItem
+
+
+_PARTS = {"local": "the one-machine mode", "functions": "the server's part"}
+"""The optional parts of the distribution, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,10 @@ class Command:
         try:
             found = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if self.extra is None:
+            if self.extra is None or (error.name or "").startswith("sentinels"):
                 raise
             raise InvalidRequest(
-                f"this command needs a part that is not installed ({error.name})",
+                f"this command needs {_PARTS[self.extra]} ({error.name} is missing)",
                 remedy=f"pip install 'sentinels-ml[{self.extra}]'",
             ) from error
         return build_command(found if isinstance(found, typer.Typer) else self._app(found))
@@ -89,6 +95,17 @@ class LazyGroup(TyperGroup):
             meant = f"did you mean {close[0]}?" if close else "see: sentinels --help"
             raise InvalidRequest(f"there is no command {args[0]}", remedy=meant)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command; where its reader goes away, as ``head`` does, it ends quietly."""
+        try:
+            found: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return found
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """The commands by section, without importing any."""

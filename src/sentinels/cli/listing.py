@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sentinels.cli.show import Column, Row, mapping
 from sentinels.cli.times import local, ran, waited
@@ -20,7 +21,7 @@ def _position(job: Row) -> object:
 ID = Column("JOB", lambda job: job["id"], right=True)
 NAME = Column("NAME", lambda job: job["name"])
 USER = Column("USER", lambda job: job["user"])
-TEAM = Column("TEAM", lambda job: job["team"], wide=True)
+TEAM = Column("TEAM", lambda job: job["team"])
 EXPERIMENT = Column("EXPERIMENT", lambda job: job["experiment"], wide=True)
 IMAGE = Column("IMAGE", lambda job: job["image"], wide=True)
 NEEDS = Column("NEEDS", needs)
@@ -37,7 +38,7 @@ JOBS: Sequence[Column] = (
     ID,
     NAME,
     USER,
-    TEAM,
+    replace(TEAM, wide=True),
     STATE,
     REASON,
     EXPERIMENT,
@@ -54,18 +55,17 @@ WAITING: Sequence[Column] = (
     NAME,
     USER,
     TEAM,
-    Column("PRIORITY", lambda job: job["priority"]),
+    Column("PRI", lambda job: job["priority"]),
     NEEDS,
     EXPERIMENT,
     WAITED,
     Column("WAITING FOR", why),
 )
-RUNNING: Sequence[Column] = (ID, NAME, USER, TEAM, STATE, NEEDS, EXPERIMENT, RAN)
 ENDED: Sequence[Column] = (
     ID,
     NAME,
     USER,
-    TEAM,
+    replace(TEAM, wide=True),
     Column("OUTCOME", state),
     EXPERIMENT,
     PARAMS,
@@ -73,3 +73,15 @@ ENDED: Sequence[Column] = (
     RAN,
     Column("MLFLOW", lambda job: mapping(job["links"]).get("mlflow"), wide=True),
 )
+
+
+def running_on(nodes: Sequence[Row]) -> Sequence[Column]:
+    """The columns of jobs that run, with the node that each is on."""
+    places = {job: node["name"] for node in nodes for job in _jobs(node)}
+    node = Column("NODE", lambda job: places.get(job["id"]))
+    return (ID, NAME, USER, TEAM, STATE, NEEDS, EXPERIMENT, RAN, node)
+
+
+def _jobs(node: Row) -> Sequence[object]:
+    found = node.get("jobs")
+    return found if isinstance(found, list) else ()

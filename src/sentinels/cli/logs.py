@@ -1,21 +1,20 @@
 """``sentinels logs``: what a job wrote. Offsets are the server's bytes, so that a broken connection
-neither loses nor doubles a line. Next: ``client``.
+neither loses nor doubles a line. Next: ``paper``, ``client``.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from sentinels.cli.client import Client, Json, Patience, job_path
-from sentinels.cli.following import POLL_SECONDS, await_all
-from sentinels.cli.problems import JOB_FAILED
+from sentinels.cli.following import POLL_SECONDS, changes, live_line, standing
+from sentinels.cli.paper import Paper
 from sentinels.cli.show import note
 from sentinels.cli.status import JobArgument, newest
+from sentinels.cli.words import TERMINAL, outcome
 from sentinels.core.errors import Unavailable
-from sentinels.core.text import printable
 
 _CHUNK = 65536
 
@@ -35,75 +34,73 @@ def logs(
     """Print what a job wrote, or follow it. Without a job: the newest one."""
     client = Client()
     reference = job or newest(client)
-    _stream(client, reference, follow=follow, attempt=attempt, tail=tail)
-
-
-def follow_to_the_end(client: Client, reference: str) -> bool:
-    """Print the log as it comes, then how the job ended; whether it succeeded."""
-    from sentinels.cli.following import changes
-
-    for job in changes(client, reference):
-        if job.get("state") != "queued":
-            break
-    _stream(client, reference, follow=True)
-    good = await_all(client, [reference])
-    if not good:
-        raise typer.Exit(JOB_FAILED)
-    return good
-
-
-def _stream(
-    client: Client,
-    reference: str,
-    *,
-    follow: bool,
-    attempt: int | None = None,
-    tail: int | None = None,
-) -> None:
-    patience, query = Patience(), _query(attempt, tail)
-    open_line = ""
-    while True:
-        try:
-            chunk = client.get(job_path(reference, "logs"), query, wait=POLL_SECONDS)
-        except Unavailable as trouble:
-            if not follow:
-                raise
-            if patience.bear(trouble):
-                note(f"{trouble}; trying again …")
-            continue
-        patience.over()
-        open_line = _print(open_line + str(chunk.get("text") or ""))
-        if chunk.get("ended") or (not follow and not chunk.get("text")):
-            break
-        query = _next(chunk, follow=follow)
-    if open_line:
-        _write(open_line + "\n")
-
-
-def _query(attempt: int | None, tail: int | None) -> Json:
-    start: Json = {"limit": _CHUNK}
+    query: Json = {"tail": tail} if tail is not None else {"offset": 0}
     if attempt is not None:
-        start["attempt"] = attempt
-    return {**start, "tail": tail} if tail is not None else {**start, "offset": 0}
+        query["attempt"] = attempt
+    if not follow:
+        _print_once(client, reference, query)
+    elif attempt is not None:
+        _print_attempt(client, reference, query)
+    else:
+        follow_to_the_end(client, reference, query)
 
 
-def _next(chunk: Json, *, follow: bool) -> Json:
-    return {
-        "limit": _CHUNK,
-        "attempt": chunk["attempt"],
-        "offset": chunk["next_offset"],
-        "wait": POLL_SECONDS if follow else 0,
-    }
+def follow_to_the_end(client: Client, reference: str, query: Json | None = None) -> bool:
+    """Print the log as it comes, of every further attempt too; whether the job succeeded."""
+    asked, attempt = query or {"offset": 0}, 0
+    while True:
+        job = _next_attempt(client, reference, after=attempt)
+        reference = str(job["id"])
+        if job["attempt"] == attempt or not job["attempt"]:
+            note(outcome(job))
+            return job["state"] == "succeeded"
+        if attempt:
+            note(f"attempt {job['attempt']}:")
+        attempt = int(str(job["attempt"]))
+        _print_attempt(client, reference, {**asked, "attempt": attempt})
+        asked = {"offset": 0}
 
 
-def _print(text: str) -> str:
-    whole, newline, rest = text.rpartition("\n")
-    # Only whole lines are made safe: an escape sequence may be cut by the end of a chunk.
-    _write(whole + newline)
-    return rest
+def _next_attempt(client: Client, reference: str, *, after: int) -> Json:
+    """The job once it has a later attempt, or has ended."""
+    with live_line(aside=True) as tell:
+        for job in changes(client, reference):
+            if job["state"] in TERMINAL or job["attempt"] != after:
+                return job
+            tell(standing(job))
+    raise AssertionError  # changes end only at a deadline
 
 
-def _write(text: str) -> None:
-    if text:
-        sys.stdout.write(printable(text, keep_newlines=True))
-        sys.stdout.flush()
+def _print_attempt(client: Client, reference: str, query: Json) -> None:
+    patience, asked = Patience(), {**query, "limit": _CHUNK}
+    with Paper(live=True) as paper:
+        while True:
+            try:
+                chunk = client.get(job_path(reference, "logs"), asked, wait=POLL_SECONDS)
+            except Unavailable as trouble:
+                if patience.bear(trouble):
+                    note(f"{trouble}; trying again …")
+                continue
+            patience.over()
+            paper.add(str(chunk.get("text") or ""))
+            if chunk.get("ended"):
+                return
+            asked = {**_after(chunk), "wait": POLL_SECONDS}
+
+
+def _print_once(client: Client, reference: str, query: Json) -> None:
+    asked = {**query, "limit": _CHUNK}
+    with Paper() as paper:
+        while True:
+            chunk = client.get(job_path(reference, "logs"), asked)
+            paper.add(str(chunk.get("text") or ""))
+            if chunk.get("ended") or not chunk.get("text"):
+                break
+            asked = _after(chunk)
+    if paper.is_blank:
+        note("it has written nothing" + ("" if chunk.get("ended") else " yet"))
+
+
+def _after(chunk: Json) -> Json:
+    place = {"limit": _CHUNK, "offset": chunk["next_offset"]}
+    return {**place, "attempt": chunk["attempt"]} if chunk["attempt"] else place

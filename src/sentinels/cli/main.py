@@ -8,9 +8,9 @@ Goes out: an exit code. Next: ``lazy``, then the command's own module.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 
 import typer
 
@@ -146,24 +146,33 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def sentinels(
-    version: bool = typer.Option(
+    _: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Say which version this is."
+    ),
+    url: str | None = typer.Option(
+        None,
+        metavar="URL",
+        help="The server. Default: $SENTINELS_URL, the one logged in to, this machine's.",
+    ),
+    token: str | None = typer.Option(
+        None, metavar="TOKEN", help="Better in $SENTINELS_TOKEN: others can see a command's words."
     ),
 ) -> None:
     """Queue machine-learning experiments and see them through."""
+    if url is not None or token is not None:
+        from sentinels.cli.address import name_server
+
+        name_server(url, token)
 
 
 def run() -> None:
     """Run the command line; ends the process."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # the interpreter's own streams
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        app(standalone_mode=True)
+        app(prog_name="sentinels")
     except SentinelsError as error:
         sys.exit(report(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

@@ -16,10 +16,21 @@ import typer
 
 from sentinels.cli.client import Client, Json
 from sentinels.cli.following import await_all
+from sentinels.cli.listing import JOBS
 from sentinels.cli.problems import JOB_FAILED
 from sentinels.cli.push_flags import FlagOptions as F
-from sentinels.cli.push_flags import flags_to_config
-from sentinels.cli.show import Output, OutputOption, mapping, note, rows, say, show_value
+from sentinels.cli.push_flags import read_flags
+from sentinels.cli.show import (
+    Output,
+    OutputOption,
+    Row,
+    mapping,
+    note,
+    rows,
+    say,
+    show_rows,
+    show_value,
+)
 from sentinels.cli.words import ids, place, why
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
 
@@ -29,10 +40,14 @@ _PATIENCE_SECONDS = 20.0
 def push(
     ctx: typer.Context,
     image: Annotated[
-        str, typer.Argument(help="A container image, or a directory of code such as ./train.")
+        str,
+        typer.Argument(
+            metavar="IMAGE", help="A container image, or a directory of code such as ./train."
+        ),
     ],
     command: Annotated[
-        list[str] | None, typer.Argument(help="The command and its arguments, after --.")
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", help="The command and its arguments."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("-c", "--config", help="The config file; - is standard input.")
@@ -45,6 +60,7 @@ def push(
     gpu_type: F.GpuType = None,
     param: F.Param = None,
     sweep: F.Sweep = None,
+    arg: F.Arg = None,
     env: F.Env = None,
     data: F.Data = None,
     time_limit: F.TimeLimit = None,
@@ -52,6 +68,7 @@ def push(
     after: F.After = None,
     retry_oom: F.RetryOom = None,
     retry_exit: F.RetryExit = None,
+    retry_backoff: F.RetryBackoff = None,
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,
     label: F.Label = None,
@@ -62,6 +79,10 @@ def push(
         bool, typer.Option("--follow", "-f", help="Print the log until the end.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ids.")] = False,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Push once under this key: the same again gives the same job."),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Push an experiment to the queue and get its id.
@@ -69,28 +90,23 @@ def push(
     Flags win over the config file. A directory is copied when it is pushed: editing it afterwards
     changes nothing.
     """
-    answer = _send({"image": _image(image), "config": _read(_image(image), config, ctx.params)})
+    where = _image(image)
+    answer = _send({"image": where, "config": _read(where, config, ctx.params)}, key)
     jobs = rows(answer, "jobs")
-    if quiet:
-        for job in jobs:
-            say(str(job["id"]))
-    elif output in (Output.JSON, Output.YAML):
-        show_value(answer, output)
-    else:
-        _tell(answer)
-    if follow:
-        from sentinels.cli.logs import follow_to_the_end
-
-        good = [follow_to_the_end(Client(), str(job["id"])) for job in jobs]
-        raise typer.Exit(0 if all(good) else JOB_FAILED)
-    if wait and not await_all(Client(), [str(job["id"]) for job in jobs]):
+    _tell(answer, jobs, output, quiet=quiet)
+    if (wait or follow) and not _end(
+        jobs, follow=follow, aside=quiet or output is not Output.TABLE
+    ):
         raise typer.Exit(JOB_FAILED)
 
 
 def _image(image: str) -> str:
-    path = Path(image).expanduser()
-    if image.startswith((".", "/", "~")) or path.is_dir():
-        return str(path.absolute().resolve())
+    try:
+        path = Path(image).expanduser()
+        if image.startswith(("./", "../", "/", "~")) or image in (".", "..") or path.is_dir():
+            return str(path.resolve())
+    except (OSError, RuntimeError):
+        return image  # no path that could be looked at; what it is instead is judged below
     return image
 
 
@@ -98,16 +114,28 @@ def _read(image: str, config: Path | None, flags: dict[str, object]) -> dict[str
     from sentinels.core.config_file import merge_flags, parse_config_text
     from sentinels.core.submission_reading import read_submission
 
-    file = parse_config_text(_text(config))
-    merged = merge_flags(file.data, flags_to_config(flags))
-    faults = list(file.faults)
+    file, given = parse_config_text(_text(config)), read_flags(flags)
+    merged = merge_flags(file.data, given.config)
+    faults = [*_missing(image), *file.faults, *given.faults]
     try:
         read_submission(image, merged, lines=file.lines)
     except InvalidSubmission as invalid:
-        faults.extend(invalid.faults)
+        faults.extend(map(given.named, invalid.faults))
     if faults:
-        raise InvalidSubmission(faults)
+        raise InvalidSubmission(sorted(faults, key=lambda fault: fault.line or 0))
     return merged
+
+
+def _missing(image: str) -> list[Fault]:
+    if not image.startswith("/"):
+        return []
+    try:
+        if Path(image).is_dir():
+            return []
+        what = "is a file, not a directory" if Path(image).exists() else "is no directory here"
+    except OSError as error:
+        what = f"cannot be looked at: {error.strerror}"
+    return [Fault("image", what, value=image, remedy="name the directory that holds the code")]
 
 
 def _text(config: Path | None) -> str:
@@ -127,34 +155,62 @@ def _text(config: Path | None) -> str:
         raise InvalidSubmission([Fault("config", f"{config} is not UTF-8 text")]) from error
 
 
-def _send(body: Json) -> Json:
-    client, key = Client(), str(uuid4())
+def _send(body: Json, key: str | None) -> Json:
+    client, sent_key = Client(), key or str(uuid4())
     deadline = time.monotonic() + _PATIENCE_SECONDS
     said = False
     while True:
         try:
-            return client.post("/v1/jobs", body, key=key)
+            return client.post("/v1/jobs", body, key=sent_key)
         except Unavailable as trouble:
             if time.monotonic() > deadline:
-                raise
+                safe = f"push again, safe from a second job, with: --key {sent_key}"
+                remedy = f"{trouble.remedy}    {safe}" if trouble.remedy else safe
+                raise Unavailable(str(trouble), remedy=remedy) from trouble
             if not said:
-                note(f"{trouble}; trying again with the same key …")
+                note(f"{trouble}; trying again for {_PATIENCE_SECONDS:.0f} s …")
                 said = True
             time.sleep(1)
 
 
-def _tell(answer: Json) -> None:
-    jobs = rows(answer, "jobs")
-    first, queue = jobs[0], mapping(answer.get("queue"))
+def _end(jobs: list[Row], *, follow: bool, aside: bool) -> bool:
+    """Wait until the jobs have ended; whether all succeeded."""
+    ids = [str(job["id"]) for job in jobs]
+    try:
+        if not follow:
+            return await_all(Client(), ids, aside=aside)
+        from sentinels.cli.logs import follow_to_the_end
+
+        return all([follow_to_the_end(Client(), job_id) for job_id in ids])
+    except KeyboardInterrupt:
+        note(f"\nwhat was pushed goes on; wait again: sentinels wait {' '.join(ids)}")
+        raise
+
+
+def _tell(answer: Json, jobs: list[Row], output: Output, *, quiet: bool) -> None:
+    if quiet:
+        for job in jobs:
+            say(str(job["id"]))
+    elif output in (Output.JSON, Output.YAML):
+        show_value(answer, output)
+    elif output is Output.TABLE:
+        _tell_person(jobs, mapping(answer.get("queue")), replayed=bool(answer.get("replayed")))
+    else:
+        show_rows(jobs, JOBS, output, empty="")
+
+
+def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
+    first = jobs[0]
     head = f"job {ids(jobs)}" if len(jobs) == 1 else f"jobs {ids(jobs)}"
     count = "" if len(jobs) == 1 else f" · {len(jobs)} jobs of sweep {first['id']}"
-    again = " · pushed before, nothing new was queued" if answer.get("replayed") else ""
+    again = " · pushed before, nothing new was queued" if replayed else ""
     where = f" · {place(queue)}" if first.get("state") == "queued" else ""
     say(f"{head} {first['state']}{count}{where} · {first['name']}{again}")
     if why(first):
         say(f"  waits: {why(first)}")
     job_id = first["id"]
+    cancel = f"cancel {job_id}" if len(jobs) == 1 else f"cancel --sweep {job_id}"
     say(
         f"  status: sentinels status {job_id}    follow: sentinels logs -f {job_id}"
-        f"    cancel: sentinels cancel {job_id}"
+        f"    cancel: sentinels {cancel}"
     )

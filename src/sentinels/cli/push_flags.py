@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 
-from sentinels.core.errors import Fault, InvalidSubmission
+from sentinels.core.errors import Fault
 
 _Words = list[str] | None
 
@@ -27,6 +28,9 @@ class FlagOptions:
     Sweep = Annotated[
         _Words, typer.Option(help="A parameter's values, as in C=0.1,1,10: a job each. Repeatable.")
     ]
+    Arg = Annotated[
+        _Words, typer.Option(help="An argument for the image's own command. Repeatable.")
+    ]
     Env = Annotated[_Words, typer.Option(help="A variable, as in NAME=value. Repeatable.")]
     Data = Annotated[_Words, typer.Option(help="A path in the data store. Repeatable.")]
     TimeLimit = Annotated[str | None, typer.Option(help="How long it may run, as in 2h.")]
@@ -40,27 +44,56 @@ class FlagOptions:
     RetryExit = Annotated[
         _Words, typer.Option(help="Try again after an exit code, as in 33=3. Repeatable.")
     ]
+    RetryBackoff = Annotated[
+        str | None, typer.Option(help="How long between tries, as in 30s or 30s..10m.")
+    ]
     NotifyOn = Annotated[_Words, typer.Option(help="Tell when it succeeded, failed, … Repeatable.")]
     NotifyChannel = Annotated[str | None, typer.Option(help="Where to tell, as in #vision.")]
     Label = Annotated[_Words, typer.Option(help="A label, as in ticket=ML-12. Repeatable.")]
 
 
-def flags_to_config(flags: Mapping[str, object]) -> dict[str, object]:
-    """The flags that were given, as a config. Raises ``InvalidSubmission`` with every fault."""
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags that were given, as a config, and what is wrong with the others."""
+
+    config: dict[str, object]
+    values: Mapping[str, object]
+    faults: Sequence[Fault]
+
+    def named(self, fault: Fault) -> Fault:
+        """The fault under its flag's name, where a flag set what it is about: on no line then."""
+        for path, flag in _FLAGS.items():
+            rest = fault.field.removeprefix(path)
+            value = self.values.get(path)
+            if value is None or (rest == fault.field) or rest[:1] not in ("", ".", "["):
+                continue
+            if not isinstance(value, dict) or not rest:
+                return replace(fault, field=_dashed(flag), line=None)
+            if rest[1:].partition(".")[0] in value:
+                return replace(fault, field=f"{_dashed(flag)} {rest[1:]}", line=None)
+        return fault
+
+
+def read_flags(flags: Mapping[str, object]) -> Flags:
+    """Read what typer found."""
     config: dict[str, object] = {}
+    values: dict[str, object] = {}
     faults: list[Fault] = []
     for flag, (path, read) in _KEYS.items():
         value = flags.get(flag)
         if value in (None, [], ()):
             continue
         try:
-            _put(config, path, read(value))
+            values[path] = read(value)
+            _put(config, path, values[path])
         except ValueError as error:
-            shown = value if isinstance(value, str) else ", ".join(map(str, _words(value)))
-            faults.append(Fault(f"--{flag.replace('_', '-')}", str(error), value=shown))
-    if faults:
-        raise InvalidSubmission(faults)
-    return config
+            shown = ", ".join(map(str, _words(value)))
+            faults.append(Fault(_dashed(flag), str(error), value=shown))
+    return Flags(config, values, faults)
+
+
+def _dashed(flag: str) -> str:
+    return "COMMAND" if flag == "command" else f"--{flag.replace('_', '-')}"
 
 
 def _put(config: dict[str, object], path: str, value: object) -> None:
@@ -80,11 +113,13 @@ def _listed(value: object) -> object:
 
 
 def _pairs(value: object) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for word in _words(value):
         name, equals, content = str(word).partition("=")
         if not equals or not name:
-            raise ValueError("must be NAME=VALUE")
+            raise ValueError(f"{word} is not NAME=VALUE")
+        if name in found:
+            raise ValueError(f"{name} is given twice")
         found[name] = content
     return found
 
@@ -104,18 +139,21 @@ def _swept(value: object) -> dict[str, object]:
     }
 
 
-def _tries(value: object) -> dict[str, int]:
-    return {code: int(tries) for code, tries in _pairs(value).items()}
+def _tries(value: object) -> dict[str, object]:
+    return {code: _whole(tries) for code, tries in _pairs(value).items()}
+
+
+def _whole(text: str) -> object:
+    """The number, or the text, which the config's own reader then finds fault with."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
 def _growth(value: object) -> dict[str, object]:
-    factor, *rest = str(value).split(",")
-    growth: dict[str, object] = {"memory": factor}
-    if rest:
-        growth["max"] = rest[0]
-    if len(rest) > 1:
-        growth["tries"] = int(rest[1])
-    return growth
+    words = str(value).split(",")
+    if len(words) > 3:
+        raise ValueError("is not FACTOR, FACTOR,MAX or FACTOR,MAX,TRIES, as in x2,16Gi,3")
+    growth: dict[str, object] = dict(zip(("memory", "max", "tries"), words, strict=False))
+    return {**growth, "tries": _whole(words[2])} if len(words) == 3 else growth
 
 
 def _words(value: object) -> Sequence[object]:
@@ -130,6 +168,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "memory": ("resources.memory", _plain),
     "gpu": ("resources.gpu", _plain),
     "gpu_type": ("resources.gpu_type", _plain),
+    "arg": ("args", _listed),
     "param": ("params", _params),
     "sweep": ("sweep", _swept),
     "env": ("env", _pairs),
@@ -139,8 +178,10 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "after": ("after", _listed),
     "retry_oom": ("retry.oom", _growth),
     "retry_exit": ("retry.exit", _tries),
+    "retry_backoff": ("retry.backoff", _plain),
     "notify_on": ("notify.on", _listed),
     "notify_channel": ("notify.channel", _plain),
     "label": ("labels", _pairs),
 }
 """Flag, the key it sets, and how its text is read."""
+_FLAGS: Mapping[str, str] = {path: flag for flag, (path, _) in _KEYS.items()}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sentinels.cli.client import Client, Json, Patience
-from sentinels.cli.listing import RUNNING, WAITING
+from sentinels.cli.listing import WAITING, running_on
 from sentinels.cli.nodes import free_line
 from sentinels.cli.show import (
     Output,
@@ -64,7 +64,8 @@ def _show(answer: Json, output: Output) -> None:
         say(f"… and {total - len(waiting)} more (sentinels queue --next {min(total, 500)})")
     running = rows(answer, "running")
     say()
-    show_rows(running, RUNNING, output, empty="Nothing runs.")
+    nodes = rows(answer, "nodes")
+    show_rows(running, running_on(nodes), output, empty="Nothing runs.")
     say()
-    for node in rows(answer, "nodes"):
+    for node in nodes:
         say(free_line(node))

@@ -1,21 +1,23 @@
 """Answers as people or programs want them: tables, JSON, YAML, CSV; every string made safe.
 
 Comes in: rows of JSON and a table of columns. Goes out: text on standard output. Before: the
-commands. Next: ``times``.
+commands. Next: ``times``, ``width``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
+from sentinels.cli.width import cropped, padded, width
 from sentinels.core.text import printable
 
 Row = Mapping[str, object]
@@ -46,6 +48,8 @@ class Column:
     right: bool = False
 
 
+_GAP = "  "
+_READABLE = 12
 _COLOURS = {
     "succeeded": "32",
     "running": "36",
@@ -78,7 +82,7 @@ def show_rows(
         say(empty)
     else:
         shown = [column for column in columns if output is Output.WIDE or not column.wide]
-        _show_table(found, shown)
+        _show_table(found, shown, whole=output is Output.WIDE)
 
 
 def show_value(value: object, output: Output) -> None:
@@ -101,9 +105,15 @@ def note(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
-def on_terminal() -> bool:
-    """Whether a person looks on."""
-    return sys.stdout.isatty()
+def on_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a person looks on; at standard output where no other is named."""
+    found = stream or sys.stdout
+    return found.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def room() -> int:
+    """The places in a line of this terminal."""
+    return shutil.get_terminal_size().columns
 
 
 def coloured(state: str) -> str:
@@ -130,20 +140,30 @@ def cell(value: object) -> str:
     return "-" if value in (None, "") else printable(str(value))
 
 
-def _show_table(found: Sequence[Row], columns: Sequence[Column]) -> None:
+def _show_table(found: Sequence[Row], columns: Sequence[Column], *, whole: bool) -> None:
     cells = [[cell(column.text(row)) for column in columns] for row in found]
-    titles = [column.title for column in columns]
-    widths = [max(len(line[at]) for line in [titles, *cells]) for at in range(len(columns))]
-    for line in [titles, *cells]:
+    lines = [[column.title for column in columns], *cells]
+    widths = [max(width(line[at]) for line in lines) for at in range(len(columns))]
+    if on_terminal() and not whole:
+        widths = fitted(widths, room())
+    for line in lines:
         print(_line(line, widths, columns), flush=True)
+
+
+def fitted(widths: Sequence[int], places: int) -> list[int]:
+    """Columns' widths that fit into so many places: the widest give way, down to a readable one."""
+    found = list(widths)
+    while sum(found) + len(_GAP) * (len(found) - 1) > places and max(found) > _READABLE:
+        found[found.index(max(found))] -= 1
+    return found
 
 
 def _line(line: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
     parts = [
-        text.rjust(width) if column.right else text.ljust(width)
-        for text, width, column in zip(line, widths, columns, strict=True)
+        padded(cropped(text, places), places, right=column.right)
+        for text, places, column in zip(line, widths, columns, strict=True)
     ]
-    return "  ".join(_painted(part) for part in parts).rstrip()
+    return _GAP.join(_painted(part) for part in parts).rstrip()
 
 
 def _painted(part: str) -> str:
@@ -157,4 +177,5 @@ def _show_csv(found: Sequence[Row], columns: Sequence[Column]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([column.title.lower().replace(" ", "_") for column in columns])
     for row in found:
-        writer.writerow(["" if (text := column.text(row)) is None else text for column in columns])
+        texts = (column.text(row) for column in columns)
+        writer.writerow(["" if text is None else printable(str(text)) for text in texts])

@@ -9,6 +9,7 @@ import typer
 
 from sentinels.cli.client import Client, Json, job_path
 from sentinels.cli.following import changes
+from sentinels.cli.listing import JOBS
 from sentinels.cli.show import (
     Output,
     OutputOption,
@@ -19,9 +20,10 @@ from sentinels.cli.show import (
     painted_line,
     rows,
     say,
+    show_rows,
     show_value,
 )
-from sentinels.cli.times import length, local, ran, seconds_between, waited
+from sentinels.cli.times import ago, length, local, ran, seconds_between, waited
 from sentinels.cli.words import TERMINAL, needs, place, state, why
 from sentinels.core.errors import InvalidRequest
 
@@ -43,7 +45,11 @@ def status(
     if not watch:
         _show(client.get(job_path(reference)), output)
         return
+    before: Json = {}
     for found in changes(client, reference):
+        if found == before:
+            continue
+        before = found
         clear_screen()
         _show(found, output)
         if found.get("state") in TERMINAL:
@@ -61,8 +67,11 @@ def newest(client: Client) -> str:
 
 
 def _show(job: Json, output: Output) -> None:
-    if output in (Output.JSON, Output.YAML, Output.CSV):
-        show_value(job, Output.JSON if output is Output.CSV else output)
+    if output in (Output.JSON, Output.YAML):
+        show_value(job, output)
+        return
+    if output is Output.CSV:
+        show_rows([job], JOBS, output, empty="")
         return
     for line in _lines(job, wide=output is Output.WIDE):
         painted_line(line, str(job.get("state")))
@@ -88,11 +97,11 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "in line", f"{place(queue)}" if queue else ""
     yield "waits", why(job)
     yield "needs", f"{needs(job)} · priority {job['priority']}"
-    yield "pushed", f"{local(job['submitted_at'])} by {job['user']} ({job['team']})"
+    yield "pushed", f"{ago(job['submitted_at'])} by {job['user']}, team {job['team']}"
     yield "started", _started(job)
     yield "ended", _ended(job)
     yield "node", str(last.get("node") or "")
-    yield "used", _used(last)
+    yield "used", _used(last, mapping(job.get("resources")).get("memory"))
     yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
     yield "experiment", str(job["experiment"])
     yield "image", _image(job, wide=wide)
@@ -119,14 +128,14 @@ def _ended(job: Json) -> str:
     )
 
 
-def _used(attempt: Row) -> str:
+def _used(attempt: Row, memory_limit: object) -> str:
     from sentinels.core.quantity import about_memory
 
     usage = mapping(attempt.get("usage"))
     memory, cpu = usage.get("peak_memory_bytes"), usage.get("cpu_seconds")
     words = []
     if isinstance(memory, int):
-        words.append(f"{about_memory(memory)} of memory at most")
+        words.append(f"{about_memory(memory)} of {memory_limit} memory")
     if isinstance(cpu, int | float):
         words.append(f"{cpu:.1f} CPU seconds")
     if usage.get("mean_gpu_percent") is not None:
@@ -142,7 +151,7 @@ def _image(job: Json, *, wide: bool) -> str:
 
 
 def _attempt(attempt: Row) -> str:
-    ended = attempt.get("reason") or attempt.get("state")
+    ended = str(attempt.get("reason") or attempt.get("state")).replace("_", " ")
     took = length(seconds_between(attempt.get("started_at"), attempt.get("finished_at")))
     message = f": {attempt['message']}" if attempt.get("message") else ""
     return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}"

@@ -1,4 +1,4 @@
-"""Moments and lengths of time for people: local time, ``3 min ago``, ``1h 02m``.
+"""Moments and lengths of time for people: local time, ``3m 20s ago``, ``1h 02m``.
 
 Comes in: ISO 8601 text as the server gives it. Goes out: words. Before: ``show``.
 """
@@ -30,6 +30,14 @@ def seconds_between(start: object, end: object) -> float | None:
     if begun is None:
         return None
     return max(0.0, ((moment(end) or datetime.now(UTC)) - begun).total_seconds())
+
+
+def ago(value: object) -> str:
+    """A moment in local time, and how long ago that is."""
+    seconds = seconds_between(value, None)
+    if seconds is None:
+        return ""
+    return f"{local(value)} ({'just now' if seconds < 2 else f'{length(seconds)} ago'})"
 
 
 def length(seconds: float | None) -> str:

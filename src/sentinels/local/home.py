@@ -59,7 +59,7 @@ class Home:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = self.path / ".writable"
             probe.write_bytes(b"")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise InvalidRequest(
                 f"the data folder {self.path} cannot be used: {error.strerror}",
