@@ -111,7 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body[: reply.cut])
         self.close_connection = self.close_connection or reply.cut is not None
 
-    do_GET = do_POST = _answer
+    def do_GET(self) -> None:
+        """Answer."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self._answer()
 
     def log_message(self, *args: object) -> None:
         """Keep quiet."""
@@ -150,6 +156,10 @@ class Terminal:
     process: subprocess.Popen[bytes]
     descriptor: int
     seen: str = ""
+
+    def type(self, text: str) -> None:
+        """Type while the command runs."""
+        os.write(self.descriptor, text.encode())
 
     def read_until(self, text: str) -> str:
         """All that was seen, once ``text`` is on the screen."""

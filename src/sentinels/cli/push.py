@@ -26,6 +26,7 @@ from sentinels.cli.show import (
     Row,
     mapping,
     note,
+    on_terminal,
     rows,
     say,
     show_rows,
@@ -183,7 +184,9 @@ def _end(jobs: list[Row], *, follow: bool, aside: bool) -> bool:
 
         return all([follow_to_the_end(Client(), job_id) for job_id in ids])
     except KeyboardInterrupt:
-        note(f"\nwhat was pushed goes on; wait again: sentinels wait {' '.join(ids)}")
+        if on_terminal(sys.stderr):
+            note("")  # what the terminal shows of Ctrl-C stands on a line of its own
+        note(f"what was pushed goes on; wait again: sentinels wait {' '.join(ids)}")
         raise
 
 
