@@ -34,8 +34,9 @@ bench: $(READY) ## the benchmarks, as ratios measured in one go
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## resolve the requirement files anew
-	$(LOCK) --extra local --group dev --output-file requirements/dev.txt
+	$(LOCK) --extra local --extra kubernetes --group dev --output-file requirements/dev.txt
 	$(LOCK) --extra local --output-file requirements/local.txt
+	$(LOCK) --extra functions --extra kubernetes --output-file requirements/functions.txt
 	$(LOCK) --output-file requirements/cli.txt
 	echo uv | $(BIN)/uv pip compile - --quiet --generate-hashes --no-annotate --no-header \
 		--universal --python-version 3.11 --output-file requirements/bootstrap.txt

@@ -38,7 +38,7 @@ class Settings:
     notify_url: str = ""
     """Where the local runner sends ``workload.ended``; unused on Kubernetes."""
     cluster: str = "local"
-    """Which adapter of the Cluster port: ``local``."""
+    """Which adapter of the Cluster port: ``local`` or ``kubernetes``."""
     home: str = ""
     """The local mode's data folder; unused on Kubernetes."""
     data_store: str = ""
@@ -51,6 +51,40 @@ class Settings:
     """How long a launched workload may stay unseen before it counts as lost."""
     infrastructure_tries: int = 5
     """How often the infrastructure's faults are retried free of charge before the job fails."""
+    kubeconfig: str = ""
+    """A kubeconfig file; empty: the pod's own service account."""
+    namespace_prefix: str = "sen-"
+    """A team's workloads run in the namespace of this and the team's name."""
+    sidecar_image: str = ""
+    """Sentinels' own image, for the sidecar that uploads outputs; empty: none are uploaded."""
+    data_claim: str = ""
+    """The PersistentVolumeClaim with the shared data, one of this name in each team's namespace."""
+    node_selector: str = ""
+    """Only nodes with these labels, as ``name=value,name=value``; empty: every node."""
+    tolerations: str = ""
+    """Taints that workloads tolerate, as ``key=value:Effect`` or ``key:Effect``, with commas."""
+    gpu_type_label: str = "sentinels.dev/gpu-type"
+    """The node label that names the type of its GPUs; the vendors' own labels are read as well."""
+    pod_security: str = "restricted"
+    """What workloads are held to: ``restricted``, or ``baseline`` for images that run as root."""
+    grace_seconds: float = 120.0
+    """How long a workload may take to end after it was asked to, its outputs' upload included."""
+    keep_finished_seconds: float = 21600.0
+    """How long a finished Kubernetes Job and its pod are left to be looked at."""
+    image_missing_seconds: float = 30.0
+    """How long an image may be missing before the job fails."""
+    registry_seconds: float = 900.0
+    """How long a registry may not answer before the attempt is given up and queued again."""
+    config_missing_seconds: float = 60.0
+    """How long a secret or setting may be missing before the job fails."""
+    uncreated_seconds: float = 60.0
+    """How long quota, limits or pod security may refuse the pod before the attempt is given up."""
+    unplaced_seconds: float = 300.0
+    """How long the scheduler may find no node before the attempt is given up and queued again."""
+    unready_seconds: float = 300.0
+    """How long a placed pod may take to start its program, whatever keeps it."""
+    node_lost_seconds: float = 300.0
+    """How long a node may be silent before what is on it counts as lost."""
     crash_at: str = ""
     """A failpoint at which the process ends; for tests."""
 

@@ -49,13 +49,11 @@ class ClusterContract:
         assert "time limit of 1s" in seen.message
         assert rig.log(REF) == "begun\n"
 
-    @pytest.mark.parametrize(
-        ("why", "reason"), [("cancelled", Reason.CANCELLED), ("evicted", Reason.EVICTED)]
-    )
-    def test_stop_ends_it_and_says_why(self, rig: Rig, why: str, reason: Reason) -> None:
+    @pytest.mark.parametrize("reason", [Reason.CANCELLED, Reason.EVICTED])
+    def test_stop_ends_it_and_says_why(self, rig: Rig, reason: Reason) -> None:
         rig.cluster.launch(rig.shell(FOREVER))
         rig.await_log(REF, "begun")
-        rig.cluster.stop(REF, why=why)
+        rig.cluster.stop(REF, why=reason)
         assert rig.await_end(REF).reason is reason
 
     def test_saying_goodbye_with_exit_code_0_is_no_success_when_it_was_evicted(
@@ -63,13 +61,13 @@ class ClusterContract:
     ) -> None:
         rig.cluster.launch(rig.shell(POLITE))
         rig.await_log(REF, "begun")
-        rig.cluster.stop(REF, why="evicted")
+        rig.cluster.stop(REF, why=Reason.EVICTED)
         assert rig.await_end(REF).reason is Reason.EVICTED
 
     def test_stopping_what_is_absent_or_over_changes_nothing(self, rig: Rig) -> None:
-        rig.cluster.stop(WorkloadRef(JobId(99), 1), why="cancelled")
+        rig.cluster.stop(WorkloadRef(JobId(99), 1), why=Reason.CANCELLED)
         rig.finish(rig.shell("true"))
-        rig.cluster.stop(REF, why="cancelled")
+        rig.cluster.stop(REF, why=Reason.CANCELLED)
         assert rig.await_end(REF).reason is None
 
     def test_launching_again_adopts_what_is_there(self, rig: Rig) -> None:
@@ -149,7 +147,7 @@ class ClusterContract:
         assert node.ready
         assert node.allocatable.cpu_millis >= 1000
         assert node.workloads == {REF.name: SMALL}
-        rig.cluster.stop(REF, why="cancelled")
+        rig.cluster.stop(REF, why=Reason.CANCELLED)
         rig.await_end(REF)
         (node,) = rig.cluster.snapshot().nodes
         assert node.workloads == {}

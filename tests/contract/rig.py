@@ -12,7 +12,7 @@ from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record
 from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
-from sentinels.core.job import JobId
+from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Finished, Observation, Pending, Running
 from sentinels.core.ports import Cluster
 from sentinels.core.workload import Image, Workload, WorkloadRef
@@ -117,7 +117,7 @@ def cleaned(home: Path, cluster: LocalCluster) -> Iterator[None]:
     finally:
         held = sorted(cluster.held(), key=lambda ref: ref.name)
         for ref in held:
-            cluster.stop(ref, why="cancelled")
+            cluster.stop(ref, why=Reason.CANCELLED)
         await_true(lambda: not any(map(_is_live, cluster.observe(held).values())))
         for ref in held:
             spec = read_record(Layout(home).folder(ref.name).spec)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from sentinels.core.capacity import Resources
 from sentinels.core.planning import Grant
+from sentinels.core.queueing import Claim
 from sentinels.db.engine import statement
 from tests.support.desk import Desk, ref
 from tests.support.scripted import node
@@ -119,8 +120,8 @@ def test_a_claim_takes_no_more_than_there_is(desk: Desk) -> None:
     lane = int(str(desk.ask("SELECT id FROM lanes")[0][0]))
     with desk.queue.admission() as admission:
         assert admission is not None
-        claimed = admission.claim([Grant(lane, 5)], lease_seconds=30)
-        assert list(claimed) == [ref(job_id)]
+        claimed = admission.claim([Grant(lane, ("box",) * 5)], lease_seconds=30)
+        assert list(claimed) == [Claim(ref(job_id), "box")]
         assert [held for _, _, held in admission.live()] == [
             Resources(cpu_millis=1000, memory_bytes=1024**3)
         ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.job import Reason
 from sentinels.core.observation import Absent, Observation, Pending
-from sentinels.core.ports import LogChunk
+from sentinels.core.ports import Json, Launched, LogChunk
 from sentinels.core.workload import Workload, WorkloadRef
 
 GIB = 1024**3
@@ -29,6 +31,8 @@ class ScriptedCluster:
     stops: list[tuple[WorkloadRef, str]] = field(default_factory=list)
     released: list[WorkloadRef] = field(default_factory=list)
     extra: frozenset[WorkloadRef] = frozenset()
+    cordons: list[tuple[str, bool]] = field(default_factory=list)
+    keeps_logs: bool = True
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.nodes)
@@ -46,8 +50,24 @@ class ScriptedCluster:
     def held(self) -> frozenset[WorkloadRef]:
         return self.extra | {workload.ref for workload in self.launches} - set(self.released)
 
-    def stop(self, ref: WorkloadRef, *, why: str) -> None:
-        self.stops.append((ref, why))
+    def launch_all(self, workloads: Sequence[Workload]) -> Iterator[Launched]:
+        for workload in workloads:
+            try:
+                yield Launched(workload.ref, self.launch(workload))
+            except (LaunchRejected, ClusterUnavailable) as error:
+                yield Launched(workload.ref, None, error)
+
+    def preview(self, workload: Workload) -> Mapping[str, Json]:
+        return {"name": workload.ref.name}
+
+    def stop(self, ref: WorkloadRef, *, why: Reason, message: str = "") -> None:
+        self.stops.append((ref, why.value))
+
+    def set_aside(self, ref: WorkloadRef) -> None:
+        self.released.append(ref)
+
+    def cordon(self, node: str, *, closed: bool) -> None:
+        self.cordons.append((node, closed))
 
     def release(self, ref: WorkloadRef) -> None:
         self.released.append(ref)

@@ -431,7 +431,7 @@ def test_a_large_job_starts_in_time_although_small_ones_never_stop_coming(seed: 
 
 def test_a_pass_launches_no_more_than_its_limit_and_says_so() -> None:
     result = planned([head(1, cpus(1), waiting=9)], [node()], max_launches=2)
-    assert result.grants == (Grant(1, 2),)
+    assert result.grants == (Grant(1, ("a", "a")),)
     assert decision(result, 1) == Decision(
         1,
         DecisionCode.LAUNCH_LIMIT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sentinels.core.errors import Fault
 from sentinels.core.quantity import format_cpu
@@ -30,7 +30,8 @@ class Node:
     """One machine: what it offers to jobs in all, and what each workload of ours on it holds.
 
     ``foreign`` is what others than Sentinels use of it. ``ready`` is False for a node that must not
-    be given new work (cordoned, not ready).
+    be given new work (cordoned, not ready, tainted); ``detail`` says why. ``slots`` is how many
+    more workloads it takes whatever they ask for (pods, scratch space); None: no such limit.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Node:
     foreign: Resources = Resources()
     workloads: Mapping[str, Resources] = field(default_factory=dict)
     ready: bool = True
+    detail: str = ""
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,23 @@ class Snapshot:
 class FreeNode:
     """A ready node. ``free`` is what a new job may take now, ``room`` what is left to jobs of ours
     once none of them is on it (others' use taken off), ``allocatable`` what it offers in all.
+    ``slots`` is how many more workloads it takes; None: as many as fit.
     """
 
     name: str
     free: Resources
     room: Resources
     allocatable: Resources
+    slots: int | None = None
 
     def less(self, taken: Resources) -> FreeNode:
-        """The same node with this much less free."""
-        return FreeNode(self.name, subtract(self.free, taken), self.room, self.allocatable)
+        """The same node with one workload more, and this much less free."""
+        slots = None if self.slots is None else max(0, self.slots - 1)
+        return replace(self, free=subtract(self.free, taken), slots=slots)
+
+    def takes(self, request: Resources) -> bool:
+        """Whether one more workload with this request fits now."""
+        return self.slots != 0 and fits(request, self.free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +223,13 @@ def _free_node(node: Node) -> FreeNode:
     room = subtract(node.allocatable, node.foreign)
     # The sum first: what overcommits one kind must not vanish in a floor on the way.
     used = add(node.foreign, total(node.workloads.values()))
-    return FreeNode(node.name, subtract(node.allocatable, used), room, node.allocatable)
+    free = subtract(node.allocatable, used)
+    return FreeNode(node.name, free, room, node.allocatable, node.slots)
 
 
 def _reserve(nodes: list[FreeNode], request: Resources) -> None:
     for index, node in enumerate(nodes):
-        if fits(request, node.free):
+        if node.takes(request):
             nodes[index] = node.less(request)
             return
     if any(fits(request, node.allocatable) for node in nodes):

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sentinels.core.capacity import Resources, Snapshot, add, free_nodes
-from sentinels.core.errors import ClusterUnavailable, SentinelsError
+from sentinels.core.capacity import Node, Resources, Snapshot, add, free_nodes
+from sentinels.core.errors import SentinelsError
 from sentinels.core.launching import Launcher
+from sentinels.core.pacing import launch_budget
 from sentinels.core.planning import Plan, plan
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Tracker
-from sentinels.core.queueing import Admission, DispatchQueue, PassReport
+from sentinels.core.queueing import Admission, Claim, DispatchQueue, NodeWish, PassReport
 from sentinels.core.settling import SettlePorts, sweep
-from sentinels.core.workload import WorkloadRef
+from sentinels.core.workload import Placement
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchPorts:
-    """What a pass stands on. ``stopwatch`` reads seconds from any fixed origin."""
+    """What a pass stands on. ``stopwatch`` reads seconds from any fixed origin. ``paced``: launch
+    no more than the cluster was seen to begin with; see ``pacing``.
+    """
 
     queue: DispatchQueue
     settle: SettlePorts
@@ -33,13 +36,15 @@ class DispatchPorts:
     stopwatch: Callable[[], float]
     policy: Policy
     max_launches: int = 50
+    paced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """What an admission claimed, and how many lanes are left waiting."""
 
-    claims: Sequence[WorkloadRef] = ()
+    claims: Sequence[Claim] = ()
+    kept: tuple[str, ...] = ()
     waiting_lanes: int = 0
 
 
@@ -49,8 +54,8 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     launcher = Launcher(ports.settle, ports.queue, ports.tracker, ports.tracker_url)
     try:
         settled = sweep(ports.settle, launcher.launch)
-        admitted = _admit(ports)
-        troubles = [*settled.troubles, *_launch(ports, launcher, admitted.claims)]
+        admitted = _admit(ports, settled.unstarted)
+        troubles = [*settled.troubles, *_launch(ports, launcher, admitted)]
     except SentinelsError as error:
         ports.queue.record_pass(_report(ports, begin, error=str(error)))
         raise
@@ -60,6 +65,7 @@ def run_pass(ports: DispatchPorts) -> PassReport:
         settled=settled.moved,
         launched=launcher.launched,
         waiting_lanes=admitted.waiting_lanes,
+        unstarted=settled.unstarted,
         milliseconds=_elapsed(ports, begin),
         error="; ".join(troubles) or None,
     )
@@ -67,22 +73,48 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     return report
 
 
-def _admit(ports: DispatchPorts) -> Admitted:
-    snapshot = ports.settle.cluster.snapshot()
-    ports.queue.record_nodes(snapshot)
+def _admit(ports: DispatchPorts, unstarted: int) -> Admitted:
+    snapshot = _nodes(ports)
+    most = _budget(ports, unstarted)
     with ports.queue.admission() as admission:
         if admission is None:
             return Admitted()
         admission.release_deferred()
-        planned, heads = _plan(ports, admission, snapshot)
+        planned, heads = _plan(ports, admission, snapshot, most)
         claims = admission.claim(planned.grants, lease_seconds=ports.settle.limits.lease_seconds)
         admission.record_decisions(planned.decisions)
         ports.settle.failpoint("dispatch.before_claim_commit")
     ports.settle.failpoint("dispatch.after_claim_commit")
-    return Admitted(claims, heads)
+    return Admitted(claims, tuple(planned.kept), heads)
 
 
-def _plan(ports: DispatchPorts, admission: Admission, snapshot: Snapshot) -> tuple[Plan, int]:
+def _nodes(ports: DispatchPorts) -> Snapshot:
+    """The nodes as they are and as operators want them: what is retired takes nothing new."""
+    snapshot = ports.settle.cluster.snapshot()
+    wishes = ports.queue.record_nodes(snapshot)
+    for node in snapshot.nodes:
+        wish = wishes.get(node.name)
+        if wish is NodeWish.CLOSE and node.ready:
+            ports.settle.cluster.cordon(node.name, closed=True)
+        elif wish is NodeWish.OPEN:
+            ports.settle.cluster.cordon(node.name, closed=False)
+            ports.queue.forget_wish(node.name)
+    return Snapshot([_as_wished(node, wishes.get(node.name)) for node in snapshot.nodes])
+
+
+def _as_wished(node: Node, wish: NodeWish | None) -> Node:
+    return replace(node, ready=False) if wish is NodeWish.CLOSE else node
+
+
+def _budget(ports: DispatchPorts, unstarted: int) -> int:
+    if not ports.paced:
+        return ports.max_launches
+    return launch_budget(ports.queue.recent_passes(), unstarted=unstarted, most=ports.max_launches)
+
+
+def _plan(
+    ports: DispatchPorts, admission: Admission, snapshot: Snapshot, most: int
+) -> tuple[Plan, int]:
     heads = admission.lane_heads(depth=ports.max_launches)
     live = admission.live()
     in_use: dict[str, Resources] = defaultdict(Resources)
@@ -94,28 +126,24 @@ def _plan(ports: DispatchPorts, admission: Admission, snapshot: Snapshot) -> tup
         in_use=in_use,
         policy=ports.policy.with_weights(admission.team_weights()),
         now=ports.settle.clock(),
-        max_launches=ports.max_launches,
+        max_launches=most,
     )
     return planned, len(heads)
 
 
-def _launch(ports: DispatchPorts, launcher: Launcher, claims: Sequence[WorkloadRef]) -> list[str]:
-    if not claims:
+def _launch(ports: DispatchPorts, launcher: Launcher, admitted: Admitted) -> list[str]:
+    if not admitted.claims:
         return []
-    troubles = []
-    claimed = set(claims)
-    for attempt in ports.queue.live_attempts([ref.job_id for ref in claims]):
-        if attempt.ref not in claimed:
-            continue
-        try:
-            launcher.launch(attempt)
-        except ClusterUnavailable as trouble:
-            troubles.append(f"{attempt.ref.name}: {trouble}")
-    return troubles
+    places = {claim.ref: Placement(claim.node, admitted.kept) for claim in admitted.claims}
+    live = ports.queue.live_attempts([claim.ref.job_id for claim in admitted.claims])
+    claimed = [attempt for attempt in live if attempt.ref in places]
+    return list(map(str, launcher.launch_all(claimed, places)))
 
 
 def _report(ports: DispatchPorts, begin: float, *, error: str) -> PassReport:
-    return PassReport(0, 0, 0, _elapsed(ports, begin), error)
+    return PassReport(
+        settled=0, launched=0, waiting_lanes=0, milliseconds=_elapsed(ports, begin), error=error
+    )
 
 
 def _elapsed(ports: DispatchPorts, begin: float) -> float:

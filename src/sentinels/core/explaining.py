@@ -37,6 +37,8 @@ class DecisionCode(StrEnum):
     """No ready node has GPUs of the type."""
     RESERVED = "reserved"
     """It would fit, but the node is kept free for a job that waits longer."""
+    NO_SLOT = "no_slot"
+    """It would fit, but the node takes no more workloads of any size."""
     LAUNCH_LIMIT = "launch_limit"
     """It fits; this pass has launched its fill."""
     IMPOSSIBLE = "impossible"
@@ -73,9 +75,12 @@ def explain(
     able = [node for node in nodes if fits(request, node.allocatable)]
     if not able:
         return _impossible(request, [node for node in nodes if suits(request, node.allocatable)])
-    open_now = [node for node in able if fits(request, node.free)]
-    if not open_now:
+    room = [node for node in able if fits(request, node.free)]
+    if not room:
         return _full(request, able)
+    open_now = [node for node in room if node.takes(request)]
+    if not open_now:
+        return _crowded(room[0].name)
     if all(node.name in kept for node in open_now):
         return _kept(open_now[0].name, kept)
     return _limited(max_launches)
@@ -108,6 +113,11 @@ def _full(request: Resources, nodes: Sequence[FreeNode]) -> Explanation:
 def _kept(node: str, kept: Mapping[str, JobId]) -> Explanation:
     sentence = f"would fit {node}, which is kept free for job {kept[node]}"
     return Explanation(DecisionCode.RESERVED, sentence, {"node": node, "kept_for": kept[node]})
+
+
+def _crowded(node: str) -> Explanation:
+    sentence = f"would fit {node}, which takes no more workloads of any size"
+    return Explanation(DecisionCode.NO_SLOT, sentence, {"node": node})
 
 
 def _limited(max_launches: int) -> Explanation:

@@ -97,12 +97,15 @@ class Reason(StrEnum):
     KILLED = "killed"
     REJECTED = "rejected"
     IMAGE_UNAVAILABLE = "image_unavailable"
+    CONFIG_MISSING = "config_missing"
     DEPENDENCY_FAILED = "dependency_failed"
     EVICTED = "evicted"
     PREEMPTED = "preempted"
     NODE_LOST = "node_lost"
     WORKLOAD_LOST = "workload_lost"
     NEVER_PLACED = "never_placed"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    REGISTRY_UNAVAILABLE = "registry_unavailable"
     CANCELLED = "cancelled"
 
     @property
@@ -136,12 +139,15 @@ _CLASSES: dict[Reason, ReasonClass] = {
     Reason.KILLED: ReasonClass.USER,
     Reason.REJECTED: ReasonClass.USER,
     Reason.IMAGE_UNAVAILABLE: ReasonClass.USER,
+    Reason.CONFIG_MISSING: ReasonClass.USER,
     Reason.DEPENDENCY_FAILED: ReasonClass.OPERATOR,
     Reason.EVICTED: ReasonClass.INFRASTRUCTURE,
     Reason.PREEMPTED: ReasonClass.INFRASTRUCTURE,
     Reason.NODE_LOST: ReasonClass.INFRASTRUCTURE,
     Reason.WORKLOAD_LOST: ReasonClass.INFRASTRUCTURE,
     Reason.NEVER_PLACED: ReasonClass.INFRASTRUCTURE,
+    Reason.QUOTA_EXCEEDED: ReasonClass.INFRASTRUCTURE,
+    Reason.REGISTRY_UNAVAILABLE: ReasonClass.INFRASTRUCTURE,
     Reason.CANCELLED: ReasonClass.OPERATOR,
 }
 
@@ -151,13 +157,16 @@ _SENTENCES: dict[Reason, str] = {
     Reason.DEADLINE_EXCEEDED: "it ran into its own time limit",
     Reason.KILLED: "a signal ended it that Sentinels did not send",
     Reason.REJECTED: "the cluster refused the workload as it was described",
-    Reason.IMAGE_UNAVAILABLE: "its image could not be had",
+    Reason.IMAGE_UNAVAILABLE: "there is no such image",
+    Reason.CONFIG_MISSING: "a secret or setting that it names does not exist",
     Reason.DEPENDENCY_FAILED: "a job it was to start after did not succeed",
     Reason.EVICTED: "its node asked it to leave",
     Reason.PREEMPTED: "a more urgent job took its place",
     Reason.NODE_LOST: "its node disappeared",
     Reason.WORKLOAD_LOST: "its workload disappeared before an outcome was recorded",
     Reason.NEVER_PLACED: "the cluster could not place it in time",
+    Reason.QUOTA_EXCEEDED: "the quota of its team's namespace left no room for it",
+    Reason.REGISTRY_UNAVAILABLE: "the image registry did not answer",
     Reason.CANCELLED: "somebody cancelled it",
 }
 

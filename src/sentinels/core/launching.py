@@ -8,11 +8,16 @@ Comes in: a live attempt. Goes out: a launched workload with its uid recorded. B
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sentinels.core.errors import LaunchRejected, TrackerRefused, TrackerUnavailable
+from sentinels.core.errors import (
+    ClusterUnavailable,
+    LaunchRejected,
+    TrackerRefused,
+    TrackerUnavailable,
+)
 from sentinels.core.job import Reason
 from sentinels.core.observation import Finished
 from sentinels.core.param_reading import param_variable
@@ -20,7 +25,7 @@ from sentinels.core.ports import RunRequest, Tracker, TrackerRun
 from sentinels.core.queueing import DispatchQueue, LiveAttempt
 from sentinels.core.settling import SettlePorts, end
 from sentinels.core.submission import ParamValue
-from sentinels.core.workload import Workload
+from sentinels.core.workload import Placement, Workload, WorkloadRef
 
 
 @dataclass(slots=True)
@@ -38,18 +43,45 @@ class Launcher:
     launched: int = 0
 
     def launch(self, attempt: LiveAttempt) -> None:
-        """Launch or adopt the attempt's workload. Raises ``ClusterUnavailable``."""
-        run = attempt.run or self._open_run(attempt)
-        self.settle.failpoint("dispatch.after_run_opened")
-        try:
-            uid = self.settle.cluster.launch(build_workload(attempt, run, self.tracker_url))
-        except LaunchRejected as rejected:
-            end(self.settle, attempt, self._rejected(rejected))
-            return
-        self.settle.failpoint("dispatch.after_launch")
-        self.queue.record_launch(attempt.ref, uid=uid, run=run)
+        """Launch or adopt one attempt's workload. Raises ``ClusterUnavailable``."""
+        for trouble in self.launch_all([attempt], {}):
+            raise trouble
+
+    def launch_all(
+        self, attempts: Sequence[LiveAttempt], placements: Mapping[WorkloadRef, Placement]
+    ) -> list[ClusterUnavailable]:
+        """Launch or adopt each attempt's workload; what could not be done now."""
+        runs = {attempt.ref: self._run(attempt) for attempt in attempts}
+        by_ref = {attempt.ref: attempt for attempt in attempts}
+        workloads = [
+            build_workload(
+                attempt,
+                runs[attempt.ref],
+                self.tracker_url,
+                placement=placements.get(attempt.ref, _ANYWHERE),
+            )
+            for attempt in attempts
+        ]
+        troubles = []
+        for launched in self.settle.cluster.launch_all(workloads):
+            self.settle.failpoint("dispatch.after_launch")
+            if launched.uid is not None:
+                self._record(launched.ref, launched.uid, runs[launched.ref])
+            elif isinstance(launched.error, LaunchRejected):
+                end(self.settle, by_ref[launched.ref], self._rejected(launched.error))
+            elif launched.error is not None:
+                troubles.append(launched.error)
+        return troubles
+
+    def _record(self, ref: WorkloadRef, uid: str, run: TrackerRun | None) -> None:
+        self.queue.record_launch(ref, uid=uid, run=run)
         self.launched += 1
         self.settle.failpoint("dispatch.after_launch_recorded")
+
+    def _run(self, attempt: LiveAttempt) -> TrackerRun | None:
+        run = attempt.run or self._open_run(attempt)
+        self.settle.failpoint("dispatch.after_run_opened")
+        return run
 
     def _open_run(self, attempt: LiveAttempt) -> TrackerRun | None:
         if self.tracker is None or self.tracker_trouble:
@@ -68,6 +100,7 @@ class Launcher:
         return Finished("", Reason.REJECTED, None, None, now, message=str(rejected))
 
 
+_ANYWHERE = Placement()
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """MLflow's own client would try for minutes while its server is away; a job may say otherwise."""
 
@@ -99,7 +132,13 @@ def run_request(attempt: LiveAttempt, started_at: datetime) -> RunRequest:
     )
 
 
-def build_workload(attempt: LiveAttempt, run: TrackerRun | None, tracker_url: str) -> Workload:
+def build_workload(
+    attempt: LiveAttempt,
+    run: TrackerRun | None,
+    tracker_url: str,
+    *,
+    placement: Placement = _ANYWHERE,
+) -> Workload:
     """The attempt as a value that any cluster can launch."""
     submission = attempt.submission
     return Workload(
@@ -113,6 +152,10 @@ def build_workload(attempt: LiveAttempt, run: TrackerRun | None, tracker_url: st
         time_limit=submission.time_limit,
         outputs_url=run.outputs_url if run else None,
         labels=submission.labels,
+        secrets=submission.secrets,
+        team=attempt.team,
+        user=attempt.user,
+        placement=placement,
     )
 
 

@@ -13,6 +13,7 @@ from sentinels.core.errors import (
     ClusterUnavailable,
     MessageRefused,
     MessengerUnavailable,
+    NotFound,
     TrackerRefused,
     TrackerUnavailable,
     Unavailable,
@@ -28,6 +29,10 @@ from sentinels.core.workload import WorkloadRef
 BATCH = 20
 MAX_BATCHES = 25
 LEASE_SECONDS = 120.0
+LOG_PATH = "sentinels/log.txt"
+"""Where the tracker's run keeps what its attempt printed, if the cluster does not."""
+LOG_LIMIT = 64 * 2**20
+"""Bytes of a log that are kept; what follows is not."""
 MAX_TRIES = 200
 """With the longest wait of ten minutes between tries, more than a day."""
 
@@ -118,9 +123,22 @@ def _record(ports: NotifyPorts, ref: WorkloadRef) -> bool:
     ports.tracker.close_run(
         run.run_id, state=ended.state, ended_at=ended.finished_at, tags=_end_tags(ended)
     )
+    if not ports.settle.cluster.keeps_logs:
+        _keep_log(ports, ports.tracker, ref, run)
     if not ended.outputs_complete:
         _collect(ports, ended, run)
     return True
+
+
+def _keep_log(ports: NotifyPorts, tracker: Tracker, ref: WorkloadRef, run: TrackerRun) -> None:
+    kept = bytearray()
+    while len(kept) < LOG_LIMIT:
+        chunk = ports.settle.cluster.read_log(ref, offset=len(kept), limit=LOG_LIMIT - len(kept))
+        kept += chunk.data
+        if not chunk.data or chunk.ended:
+            break
+    if kept:
+        tracker.write_artifact(run, LOG_PATH, bytes(kept))
 
 
 def _late_run(ports: NotifyPorts, tracker: Tracker, ended: EndedAttempt) -> TrackerRun:
@@ -131,7 +149,11 @@ def _late_run(ports: NotifyPorts, tracker: Tracker, ended: EndedAttempt) -> Trac
 
 def _collect(ports: NotifyPorts, ended: EndedAttempt, run: TrackerRun) -> None:
     workload = build_workload(ended.attempt, run, ports.tracker_url)
-    if not ports.settle.cluster.collect_outputs(workload):
+    try:
+        arrived = ports.settle.cluster.collect_outputs(workload)
+    except NotFound:
+        return
+    if not arrived:
         raise ClusterUnavailable(f"not all outputs of {workload.ref.name} reached the tracker yet")
     ports.outbox.record_outputs(ended.attempt.ref)
 

@@ -29,11 +29,27 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class StopFor:
+    """Why a workload must be ended although nobody asked for it: it can never start, has outlived
+    its limit, or has lost what looks after it. ``message`` is for its owner.
+    """
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """Created, not running yet. ``detail`` says what it waits for, as far as the cluster says."""
+    """Created, not running yet. ``detail`` says what it waits for, as far as the cluster says.
+
+    ``accepted`` is False while the cluster has not begun with it: too many of these, and it is
+    given more than it takes.
+    """
 
     uid: str
     detail: str = ""
+    accepted: bool = True
+    stop_for: StopFor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class Running:
     uid: str
     started_at: datetime
     node: str | None = None
+    stop_for: StopFor | None = None
 
 
 @dataclass(frozen=True, slots=True)

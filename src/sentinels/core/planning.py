@@ -48,10 +48,18 @@ class LaneHead:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """So many jobs of this lane may be launched now, the first ones first."""
+    """So many jobs of this lane may be launched now, the first ones first.
+
+    ``nodes`` is where room was seen for each, in the same order.
+    """
 
     lane_id: int
-    count: int
+    nodes: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ def plan(
     waiting = [head for head in heads if head.waiting > 0]
     for level in _levels(waiting, policy, now):
         _serve(level, ledger)
-    grants = tuple(Grant(lane_id, count) for lane_id, count in ledger.granted.items())
+    grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
     return Plan(grants, tuple(_decisions(waiting, ledger)), ledger.kept)
 
 
@@ -155,7 +163,7 @@ def _serve(level: Sequence[LaneHead], ledger: _Ledger) -> None:
     while turns and not ledger.spent:
         team = heappop(turns)[-1]
         head = lines[team][0]
-        if not ledger.admit(head) or ledger.granted[head.lane_id] == head.waiting:
+        if not ledger.admit(head) or len(ledger.granted[head.lane_id]) == head.waiting:
             lines[team].popleft()
         if lines[team]:
             heappush(turns, turn(team))
@@ -173,7 +181,7 @@ class _Ledger:
     policy: Policy
     now: datetime
     max_launches: int
-    granted: dict[int, int] = field(default_factory=dict)
+    granted: dict[int, list[str]] = field(default_factory=dict)
     kept: dict[str, JobId] = field(default_factory=dict)
     keeper: dict[int, str] = field(default_factory=dict)
     _refused: set[Resources] = field(default_factory=set)
@@ -211,7 +219,7 @@ class _Ledger:
             return False
         self.nodes[index] = self.nodes[index].less(head.resources)
         self.in_use[head.team] = add(self.in_use.get(head.team, Resources()), head.resources)
-        self.granted[head.lane_id] = self.granted.get(head.lane_id, 0) + 1
+        self.granted.setdefault(head.lane_id, []).append(self.nodes[index].name)
         self._launches += 1
         return True
 
@@ -219,7 +227,7 @@ class _Ledger:
         if request in self._refused:
             return None
         for index, node in enumerate(self.nodes):
-            if fits(request, node.free) and node.name not in self.kept:
+            if node.takes(request) and node.name not in self.kept:
                 return index
         self._refused.add(request)
         return None
@@ -247,7 +255,7 @@ class _Ledger:
 def _decisions(heads: Sequence[LaneHead], ledger: _Ledger) -> Iterator[Decision]:
     answers: dict[Resources, Explanation] = {}
     for head in heads:
-        if ledger.granted.get(head.lane_id, 0) >= head.waiting:
+        if len(ledger.granted.get(head.lane_id, ())) >= head.waiting:
             continue
         shape = head.resources
         if shape not in answers:

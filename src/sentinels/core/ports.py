@@ -7,19 +7,23 @@ Every method says how it fails and whether it may be repeated. Adapters: ``db`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from sentinels.core.capacity import Snapshot
-from sentinels.core.job import JobId, JobState
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.observation import Observation
 from sentinels.core.submission import ParamValue
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
 Clock = Callable[[], datetime]
 """The time now, with a time zone. For display and planning only; leases read PostgreSQL's clock."""
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+"""A plain JSON value."""
 
 Failpoint = Callable[[str], None]
 """Called with the name of a line at which a crash must be harmless; see ``failpoints``."""
@@ -37,8 +41,22 @@ class LogChunk:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What became of one launch: the workload's uid, or why there is none (yet)."""
+
+    ref: WorkloadRef
+    uid: str | None
+    error: LaunchRejected | ClusterUnavailable | None = None
+
+
 class Cluster(Protocol):
     """What runs workloads. Every method may be repeated; all raise ``ClusterUnavailable``."""
+
+    @property
+    def keeps_logs(self) -> bool:
+        """Whether logs outlive a release for good; else the tracker is given a copy."""
+        ...
 
     def snapshot(self) -> Snapshot:
         """Report nodes, what they offer and what is on them."""
@@ -52,6 +70,16 @@ class Cluster(Protocol):
         """
         ...
 
+    def launch_all(self, workloads: Sequence[Workload]) -> Iterator[Launched]:
+        """Launch many, as many at a time as the cluster takes well; each as by ``launch``, but
+        what that would raise is part of the answer. In any order, each as soon as it is known.
+        """
+        ...
+
+    def preview(self, workload: Workload) -> Mapping[str, Json]:
+        """What ``launch`` would give the cluster, in the cluster's own words. Changes nothing."""
+        ...
+
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         """Look at each named workload; every ref gets an observation."""
         ...
@@ -60,15 +88,28 @@ class Cluster(Protocol):
         """Every workload of ours that was launched and not yet released, known to us or not."""
         ...
 
-    def stop(self, ref: WorkloadRef, *, why: str) -> None:
+    def stop(self, ref: WorkloadRef, *, why: Reason, message: str = "") -> None:
         """Ask the workload to end and see to it that it does; absent or ended is fine.
 
-        ``why`` is ``cancelled`` or ``evicted``. Returns at once; ``observe`` tells when it is gone.
+        Returns at once. ``observe`` tells when it is gone, with ``why`` as the reason and
+        ``message`` as its words, unless it ended by itself before.
         """
         ...
 
     def release(self, ref: WorkloadRef) -> None:
-        """The outcome is committed: the cluster may forget the workload. Logs stay readable."""
+        """The outcome is committed: the cluster may forget the workload. Logs stay readable for
+        as long as the cluster keeps them; see ``keeps_logs``.
+        """
+        ...
+
+    def set_aside(self, ref: WorkloadRef) -> None:
+        """An ended workload that no row explains: not held any more, left for an operator to see
+        where the cluster can keep it.
+        """
+        ...
+
+    def cordon(self, node: str, *, closed: bool) -> None:
+        """Give the node no new work, or (``closed`` False) work again; a node gone is fine."""
         ...
 
     def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
@@ -80,7 +121,10 @@ class Cluster(Protocol):
         ...
 
     def collect_outputs(self, workload: Workload) -> bool:
-        """Push what it left in its output folder to ``outputs_url``; True if all is there."""
+        """Push what it left in its output folder to ``outputs_url``; True if all is there.
+
+        Raises ``NotFound`` where what is missing can never be had any more.
+        """
         ...
 
 
@@ -162,6 +206,10 @@ class Tracker(Protocol):
 
     def read_artifact(self, run_id: str, path: str) -> bytes:
         """One file's content. Raises ``NotFound``."""
+        ...
+
+    def write_artifact(self, run: TrackerRun, path: str, content: bytes) -> None:
+        """Keep a file with the run, in place of one of the same path."""
         ...
 
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.observation import Finished
+from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.policy import PastAttempt
 from sentinels.core.ports import TrackerRun
@@ -206,6 +208,14 @@ class SettlingQueue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that was popped from its lane, and where the plan saw room for it."""
+
+    ref: WorkloadRef
+    node: str | None
+
+
 class Admission(Protocol):
     """An open admission: the dispatch lock is held until it closes, then all of it commits."""
 
@@ -225,7 +235,7 @@ class Admission(Protocol):
         """Every live attempt's workload, its team and what it holds."""
         ...
 
-    def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[WorkloadRef]:
+    def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:
         """Pop the granted jobs and open an attempt for each; fewer where rows were taken away."""
         ...
 
@@ -236,20 +246,36 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """What one dispatch pass did."""
+    """What one dispatch pass did. ``unstarted``: launched before it, and not yet begun with."""
 
     settled: int
     launched: int
     waiting_lanes: int
     milliseconds: float
+    unstarted: int = 0
     error: str | None = None
+
+
+class NodeWish(StrEnum):
+    """What an operator wants of a node."""
+
+    CLOSE = "close"
+    OPEN = "open"
 
 
 class DispatchQueue(SettlingQueue, Protocol):
     """What ``dispatching`` needs."""
 
-    def record_nodes(self, snapshot: Snapshot) -> None:
-        """Remember the cluster's nodes for the next push."""
+    def record_nodes(self, snapshot: Snapshot) -> Mapping[str, NodeWish]:
+        """Remember the cluster's nodes for the next push; what operators want of which."""
+        ...
+
+    def forget_wish(self, node: str) -> None:
+        """The wish to open this node was fulfilled."""
+        ...
+
+    def recent_passes(self) -> Sequence[Pace]:
+        """The passes of the last minutes, the newest first."""
         ...
 
     def admission(self) -> AbstractContextManager[Admission | None]:

@@ -15,14 +15,12 @@ from typing import Protocol
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
-from sentinels.core.ports import JobRef
+from sentinels.core.ports import JobRef, Json
 from sentinels.core.queueing import Caller
 from sentinels.core.workload import Image
 
 WAITING_BOUND = 10_000
 """Waiting jobs are looked at up to here; a place or a count that reaches it means "at least"."""
-
-Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
 @dataclass(frozen=True, slots=True)

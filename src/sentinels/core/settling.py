@@ -57,9 +57,13 @@ class SettlePorts:
 
 @dataclass(slots=True)
 class Settled:
-    """What a round of settling did: how many jobs moved, and what could not be done now."""
+    """What a round of settling did: how many jobs moved, and what could not be done now.
+
+    ``unstarted`` is how many workloads the cluster was seen not to have begun with.
+    """
 
     moved: int = 0
+    unstarted: int = 0
     troubles: list[str] = field(default_factory=list)
 
 
@@ -77,7 +81,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Somebody asked for its end and it is still there."""
+    """It must end, for this reason, and is still there."""
+
+    why: Reason
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +129,29 @@ def verdict(attempt: LiveAttempt, seen: Observation, *, ports: SettlePorts) -> V
         case Finished():
             return End(seen)
         case Running():
-            if attempt.cancel_requested:
-                return Stop()
-            return Start(seen) if attempt.state is JobState.DISPATCHED else Wait()
+            if attempt.state is JobState.DISPATCHED and not attempt.cancel_requested:
+                return Start(seen)
+            return _stop(attempt, seen) or Wait()
         case Pending():
-            return _pending(attempt, ports.limits)
+            return _pending(attempt, seen, ports.limits)
         case Absent():
             return _absent(attempt, ports)
 
 
-def _pending(attempt: LiveAttempt, limits: SettlingLimits) -> Verdict:
+def _stop(attempt: LiveAttempt, seen: Pending | Running) -> Stop | None:
+    if attempt.cancel_requested:
+        return Stop(Reason.CANCELLED)
+    if seen.stop_for:
+        return Stop(seen.stop_for.reason, seen.stop_for.message)
+    return None
+
+
+def _pending(attempt: LiveAttempt, seen: Pending, limits: SettlingLimits) -> Verdict:
     if attempt.lease_expired:
         return DriveAgain(idle_seconds=0)
     if attempt.launched and attempt.seconds_since_launch > limits.lease_seconds:
         return DriveAgain(idle_seconds=limits.lease_seconds)
-    return Stop() if attempt.cancel_requested else Wait()
+    return _stop(attempt, seen) or Wait()
 
 
 def _absent(attempt: LiveAttempt, ports: SettlePorts) -> Verdict:
@@ -152,6 +167,7 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
     settled = Settled()
     observations = ports.cluster.observe([attempt.ref for attempt in attempts])
     ports.failpoint("settle.after_observe")
+    settled.unstarted = sum(map(_is_unstarted, observations.values()))
     for attempt in attempts:
         found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
         try:
@@ -167,8 +183,8 @@ def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Driv
             return False
         case Start(running):
             return ports.queue.start(_beginning(ports, attempt, running))
-        case Stop():
-            ports.cluster.stop(attempt.ref, why="cancelled")
+        case Stop(why, message):
+            ports.cluster.stop(attempt.ref, why=why, message=message)
             return False
         case DriveAgain(idle_seconds):
             if drive and ports.queue.take_over(attempt.ref, idle_seconds=idle_seconds):
@@ -264,7 +280,11 @@ def _release(ports: SettlePorts, ref: WorkloadRef) -> None:
 def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Settled) -> None:
     for ref, seen in ports.cluster.observe(sorted(strays, key=lambda ref: ref.name)).items():
         if isinstance(seen, Absent | Finished):
-            ports.cluster.release(ref)
+            ports.cluster.set_aside(ref)
         else:
-            ports.cluster.stop(ref, why="evicted")
+            ports.cluster.stop(ref, why=Reason.EVICTED, message="no live attempt explains it")
             settled.troubles.append(f"{ref.name} ran without a live attempt and is being stopped")
+
+
+def _is_unstarted(seen: Observation) -> bool:
+    return isinstance(seen, Pending) and not seen.accepted

@@ -52,7 +52,8 @@ class Submission:
 
     ``image`` is a container image reference, or the absolute path of a directory of code.
     ``command`` None is the image's own. ``time_limit`` is in seconds, None is no limit.
-    ``priority`` names a class that the administrator defines.
+    ``priority`` names a class that the administrator defines. ``secrets`` maps a variable to
+    ``name/key`` of a secret of the team.
     """
 
     image: str
@@ -71,3 +72,4 @@ class Submission:
     retry: Retry = Retry()
     notify: Notify = Notify()
     labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)

@@ -51,12 +51,25 @@ class WorkloadRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the planner saw room: advice to a cluster that chooses nodes by itself.
+
+    ``node`` is where it fits; ``kept`` are nodes kept free for others, which it must not take.
+    It is no part of what a workload is: launched again, the same workload may be placed elsewhere.
+    """
+
+    node: str | None = None
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """Everything a cluster needs to run an attempt.
 
     ``env`` is the user's and Sentinels' own, in the order in which ``$(VAR)`` may refer back.
     ``outputs_url`` is where the output folder's files are PUT (one path segment each is appended),
     None where there is no tracker run. ``time_limit`` is in seconds from the start of the program.
+    ``secrets`` maps a variable to ``name/key`` of a secret that the cluster keeps for the team.
     """
 
     ref: WorkloadRef
@@ -69,3 +82,7 @@ class Workload:
     time_limit: int | None = None
     outputs_url: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    team: str = "default"
+    user: str = ""
+    placement: Placement = Placement()

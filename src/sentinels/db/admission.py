@@ -14,9 +14,10 @@ from sqlalchemy import Connection, select
 
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.job import JobId
+from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
-from sentinels.core.queueing import PassReport
+from sentinels.core.queueing import Claim, NodeWish, PassReport
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import statement, transaction
@@ -61,7 +62,7 @@ class PostgresAdmission:
         rows = self._connection.execute(statement("live_requests")).mappings()
         return [(ref_of(row), row["team"], resources_of(row)) for row in rows]
 
-    def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[WorkloadRef]:
+    def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:
         """See ``Admission.claim``."""
         if not grants:
             return []
@@ -71,7 +72,8 @@ class PostgresAdmission:
             "lease_seconds": lease_seconds,
         }
         rows = self._connection.execute(statement("claim_jobs"), asked).mappings()
-        return [ref_of(row) for row in rows]
+        rooms = {grant.lane_id: iter(grant.nodes) for grant in grants}
+        return [Claim(ref_of(row), next(rooms[row["lane_id"]], None)) for row in rows]
 
     def record_decisions(self, decisions: Sequence[Decision]) -> None:
         """See ``Admission.record_decisions``."""
@@ -87,11 +89,23 @@ class PostgresAdmission:
 class PostgresDispatchQueue(PostgresAttempts):
     """Dispatch's side of the queue."""
 
-    def record_nodes(self, snapshot: Snapshot) -> None:
+    def record_nodes(self, snapshot: Snapshot) -> Mapping[str, NodeWish]:
         """See ``DispatchQueue.record_nodes``."""
         nodes = json.dumps([_node_record(node) for node in snapshot.nodes])
         with transaction(self._engine) as connection:
-            connection.execute(statement("record_nodes"), {"nodes": nodes})
+            rows = connection.execute(statement("record_nodes"), {"nodes": nodes})
+            return {row.name: NodeWish(row.wish) for row in rows}
+
+    def forget_wish(self, node: str) -> None:
+        """See ``DispatchQueue.forget_wish``."""
+        with transaction(self._engine) as connection:
+            connection.execute(statement("forget_wish"), {"name": node})
+
+    def recent_passes(self) -> Sequence[Pace]:
+        """See ``DispatchQueue.recent_passes``."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(statement("recent_passes")).all()
+        return [Pace(float(row.seconds_ago), row.launched, row.unstarted) for row in rows]
 
     @contextmanager
     def admission(self) -> Iterator[PostgresAdmission | None]:
@@ -123,4 +137,11 @@ class PostgresDispatchQueue(PostgresAttempts):
 
 def _node_record(node: Node) -> dict[str, object]:
     offered = asdict(node.allocatable)
-    return {**offered, "name": node.name, "ready": node.ready, "foreign_use": asdict(node.foreign)}
+    return {
+        **offered,
+        "name": node.name,
+        "ready": node.ready,
+        "foreign_use": asdict(node.foreign),
+        "slots": node.slots,
+        "detail": node.detail,
+    }

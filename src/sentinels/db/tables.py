@@ -272,6 +272,10 @@ nodes = Table(
     Column("ready", Boolean, nullable=False),
     Column("foreign_use", JSONB, nullable=False, server_default="{}"),
     _now("seen_at"),
+    Column("slots", Integer, comment="how many more workloads it takes; null: as many as fit"),
+    Column("detail", Text, nullable=False, server_default="", comment="why it is not ready"),
+    Column("wish", Text, comment="what an operator wants of it"),
+    CheckConstraint("wish IN ('close', 'open')", name="wish"),
 )
 
 passes = Table(
@@ -284,5 +288,12 @@ passes = Table(
     Column("waiting_lanes", Integer, nullable=False),
     Column("milliseconds", Double, nullable=False),
     Column("error", Text),
+    Column(
+        "unstarted",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="launched before, not yet begun with",
+    ),
     Index("passes_at_idx", "at"),
 )

@@ -28,7 +28,7 @@ from sentinels.core.errors import (
     SentinelsError,
     Unavailable,
 )
-from sentinels.core.reading import Json
+from sentinels.core.ports import Json
 
 BODY_LIMIT = 256 * 1024
 """Bytes; more is refused before it is parsed."""

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from sentinels.clusters.local.cluster import LocalCluster
+from sentinels.core.job import Reason
 from sentinels.core.observation import Pending, Running
 from sentinels.core.ports import Cluster
 from sentinels.core.workload import WorkloadRef
@@ -33,7 +34,7 @@ def evict_workloads(home: Home, lines: StatusLines) -> int:
     cluster = LocalCluster(home.path)
     found = left = _live(cluster, cluster.held(), _LIVE)
     for ref in found:
-        cluster.stop(ref, why="evicted")
+        cluster.stop(ref, why=Reason.EVICTED)
     began = time.monotonic()
     while left and (waited := time.monotonic() - began) < _GONE_SECONDS:
         time.sleep(_POLL_SECONDS)

@@ -136,6 +136,11 @@ class MlflowTracker:
         self._rest.check(answer)
         return answer.content
 
+    def write_artifact(self, run: TrackerRun, path: str, content: bytes) -> None:
+        """See ``Tracker.write_artifact``; through the same proxy as a workload's own outputs."""
+        where = f"{run.outputs_url.rstrip('/')}/{quote(path)}"
+        self._rest.check(self._rest.send("PUT", where, content=content))
+
     def _open(self, request: RunRequest) -> Run:
         return open_run(self._rest, self._experiment_id(request.experiment), request)
 

@@ -60,10 +60,11 @@ class MlflowRest:
         *,
         body: Json | None = None,
         query: Mapping[str, str] | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """One request; whatever was answered. Raises ``TrackerUnavailable`` for silence."""
         try:
-            return self._http.request(method, path, json=body, params=query)
+            return self._http.request(method, path, json=body, params=query, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = str(error) or type(error).__name__
             raise TrackerUnavailable(

@@ -117,7 +117,7 @@ def test_a_runner_that_is_told_to_go_evicts_its_workload(rig: Rig) -> None:
 def test_a_program_that_ignores_the_polite_signal_is_killed_after_the_grace(rig: Rig) -> None:
     rig.cluster.launch(rig.shell(f"trap '' TERM; {FOREVER}"))
     rig.await_log(REF, "begun")
-    rig.cluster.stop(REF, why="cancelled")
+    rig.cluster.stop(REF, why=Reason.CANCELLED)
     seen = rig.await_end(REF)
     assert seen.reason is Reason.CANCELLED
     assert seen.started_at is not None
@@ -179,7 +179,7 @@ def test_a_runner_outlives_its_launcher_and_is_nobodys_child(rig: Rig) -> None:
 def test_a_launch_that_was_cut_off_can_be_stopped_without_being_finished(rig: Rig) -> None:
     assert _launch_and_crash(rig, "local.after_folder") == 86
     assert isinstance(rig.observe(REF), Pending)
-    rig.cluster.stop(REF, why="cancelled")
+    rig.cluster.stop(REF, why=Reason.CANCELLED)
     assert rig.await_end(REF).reason is Reason.CANCELLED
     assert rig.log(REF) == ""
 

@@ -106,7 +106,7 @@ def test_the_grace_is_as_long_as_it_takes_and_no_longer(rig: Rig) -> None:
     patient = LocalCluster(rig.home, grace_seconds=10)
     patient.launch(rig.shell(POLITE))
     rig.await_log(REF, "begun")
-    patient.stop(REF, why="cancelled")
+    patient.stop(REF, why=Reason.CANCELLED)
     seen = rig.await_end(REF)
     assert (seen.reason, seen.exit_code) == (Reason.CANCELLED, 0)
 

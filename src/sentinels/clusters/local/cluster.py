@@ -17,15 +17,15 @@ from pathlib import Path
 from sentinels.clock import utc_now
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record, write_record
-from sentinels.clusters.local.launch import Surroundings, launch, start_runner
+from sentinels.clusters.local.launch import Surroundings, launch, preview, start_runner
 from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
 from sentinels.core.capacity import Node, Resources, Snapshot
-from sentinels.core.errors import ClusterUnavailable
-from sentinels.core.job import JobId
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Observation
-from sentinels.core.ports import Failpoint, LogChunk
+from sentinels.core.ports import Failpoint, Json, Launched, LogChunk
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 
@@ -61,6 +61,11 @@ class LocalCluster:
         self._engine = engine
         self._node = platform.node() or "localhost"
 
+    @property
+    def keeps_logs(self) -> bool:
+        """See ``Cluster.keeps_logs``."""
+        return True
+
     @_in_our_words()
     def snapshot(self) -> Snapshot:
         """See ``Cluster.snapshot``."""
@@ -75,6 +80,18 @@ class LocalCluster:
             surroundings = replace(surroundings, engine=self._engine())
         return launch(self._layout, workload, surroundings, self._failpoint)
 
+    def launch_all(self, workloads: Sequence[Workload]) -> Iterator[Launched]:
+        """See ``Cluster.launch_all``; one after the other: a runner starts in milliseconds."""
+        for workload in workloads:
+            try:
+                yield Launched(workload.ref, self.launch(workload))
+            except (LaunchRejected, ClusterUnavailable) as error:
+                yield Launched(workload.ref, None, error)
+
+    def preview(self, workload: Workload) -> Mapping[str, Json]:
+        """See ``Cluster.preview``."""
+        return preview(workload)
+
     @_in_our_words()
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         """See ``Cluster.observe``."""
@@ -87,11 +104,11 @@ class LocalCluster:
         return frozenset(filter(None, map(_ref_of, self._layout.marked())))
 
     @_in_our_words()
-    def stop(self, ref: WorkloadRef, *, why: str) -> None:
+    def stop(self, ref: WorkloadRef, *, why: Reason, message: str = "") -> None:
         """See ``Cluster.stop``; the runner sees the request within a tenth of a second."""
         folder = self._folder(ref)
         if folder.spec.exists() and not folder.stop.exists():
-            write_record(folder.stop, {"why": why})
+            write_record(folder.stop, {"why": why.value, "message": message})
         if folder.spec.exists():
             # One that nobody began has a runner, too, that says how it ended.
             start_runner(folder)
@@ -101,6 +118,13 @@ class LocalCluster:
         """See ``Cluster.release``."""
         shutil.rmtree(self._folder(ref).work, ignore_errors=True)
         self._layout.unmark(ref.name)
+
+    def set_aside(self, ref: WorkloadRef) -> None:
+        """See ``Cluster.set_aside``; its folder stays."""
+        self.release(ref)
+
+    def cordon(self, node: str, *, closed: bool) -> None:
+        """See ``Cluster.cordon``: Sentinels alone gives this machine work."""
 
     @_in_our_words()
     def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:

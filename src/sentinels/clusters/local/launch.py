@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -64,6 +64,24 @@ def launch(
     if spec is None:
         raise ClusterUnavailable(f"the folder of {folder.name} went away while it was launched")
     return str(spec["uid"])
+
+
+def preview(workload: Workload) -> Mapping[str, Json]:
+    """What its runner would be told, but for what is chosen only at launch."""
+    resources = workload.resources
+    return {
+        "name": workload.ref.name,
+        "kind": workload.image.kind.value,
+        "location": workload.image.location,
+        "command": list(workload.command) if workload.command else None,
+        "args": list(workload.args),
+        "env": dict(workload.env),
+        "cpu_millis": resources.cpu_millis,
+        "memory_bytes": resources.memory_bytes,
+        "gpus": resources.gpus,
+        "gpu_type": resources.gpu_type,
+        "time_limit": workload.time_limit,
+    }
 
 
 def start_runner(folder: WorkloadFolder) -> None:
@@ -120,6 +138,8 @@ def _belongs(name: str) -> bool:
 
 
 def _spec(layout: Layout, workload: Workload, surroundings: Surroundings) -> Record:
+    if workload.secrets:
+        raise LaunchRejected("secrets are kept by a cluster; this machine has none: use env")
     command = _command(workload)
     gpus = _choose_gpus(layout, workload.resources.gpus)
     engine = surroundings.engine

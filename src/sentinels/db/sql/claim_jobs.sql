@@ -35,4 +35,4 @@ mark AS (
                   max(job_id) FILTER (WHERE enqueued_at < now() - interval '60 seconds') AS high
              FROM popped GROUP BY lane_id) k ON k.lane_id = lane.id
      WHERE l.id = lane.id)
-SELECT id AS job_id, attempt FROM claimed ORDER BY id
+SELECT id AS job_id, attempt, lane_id FROM claimed ORDER BY id

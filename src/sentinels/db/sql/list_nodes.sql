@@ -1,2 +1,3 @@
 -- The nodes as the last pass saw them.
-SELECT name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use FROM nodes ORDER BY name
+SELECT name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use, slots, detail, wish
+  FROM nodes ORDER BY name

@@ -1,13 +1,20 @@
--- Remember what the cluster reported, so that a push can be held against it.
+-- Remember what the cluster reported, so that a push can be held against it, and say what operators
+-- want of which node.
 WITH seen AS (
-    INSERT INTO nodes (name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use, seen_at)
-    SELECT r.name, r.cpu_millis, r.memory_bytes, r.gpus, r.gpu_type, r.ready, r.foreign_use, now()
+    INSERT INTO nodes (name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use, slots,
+                       detail, seen_at)
+    SELECT r.name, r.cpu_millis, r.memory_bytes, r.gpus, r.gpu_type, r.ready, r.foreign_use, r.slots,
+           r.detail, now()
       FROM jsonb_to_recordset(CAST(:nodes AS jsonb))
            AS r(name text, cpu_millis bigint, memory_bytes bigint, gpus int, gpu_type text,
-                ready boolean, foreign_use jsonb)
+                ready boolean, foreign_use jsonb, slots int, detail text)
     ON CONFLICT (name) DO UPDATE
        SET cpu_millis = excluded.cpu_millis, memory_bytes = excluded.memory_bytes,
            gpus = excluded.gpus, gpu_type = excluded.gpu_type, ready = excluded.ready,
-           foreign_use = excluded.foreign_use, seen_at = excluded.seen_at
-    RETURNING name)
-DELETE FROM nodes WHERE name NOT IN (SELECT name FROM seen) AND seen_at < now() - interval '5 seconds'
+           foreign_use = excluded.foreign_use, slots = excluded.slots, detail = excluded.detail,
+           seen_at = excluded.seen_at
+    RETURNING name, wish),
+gone AS (
+    DELETE FROM nodes
+     WHERE name NOT IN (SELECT name FROM seen) AND seen_at < now() - interval '5 seconds')
+SELECT name, wish FROM seen WHERE wish IS NOT NULL

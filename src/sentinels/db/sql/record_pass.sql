@@ -1,4 +1,4 @@
 -- One row a dispatch pass, the heartbeat; a week of them is kept.
 WITH old AS (DELETE FROM passes WHERE at < now() - interval '7 days')
-INSERT INTO passes (settled, launched, waiting_lanes, milliseconds, error)
-VALUES (:settled, :launched, :waiting_lanes, :milliseconds, CAST(:error AS text))
+INSERT INTO passes (settled, launched, waiting_lanes, milliseconds, unstarted, error)
+VALUES (:settled, :launched, :waiting_lanes, :milliseconds, :unstarted, CAST(:error AS text))

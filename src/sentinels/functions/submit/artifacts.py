@@ -11,8 +11,7 @@ from pathlib import PurePosixPath
 from flask import Response
 
 from sentinels.core.errors import NotFound
-from sentinels.core.ports import Artifact, Tracker
-from sentinels.core.reading import Json
+from sentinels.core.ports import Artifact, Json, Tracker
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.logs import chosen_attempt

@@ -13,7 +13,8 @@ from flask import Response
 
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState
-from sentinels.core.reading import JobFilter, Json
+from sentinels.core.ports import Json
+from sentinels.core.reading import JobFilter
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.placing import jobs_json

@@ -19,8 +19,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sentinels.core.errors import QueueUnavailable, SentinelsError
+from sentinels.core.ports import Json
 from sentinels.core.quantity import format_duration
-from sentinels.core.reading import Json, Pulse, Reading
+from sentinels.core.reading import Pulse, Reading
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask, FrontDoor
 

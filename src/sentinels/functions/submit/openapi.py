@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
-from sentinels.core.reading import Json
+from sentinels.core.ports import Json
 from sentinels.functions.routing import Param
 from sentinels.functions.submit.schemas import SCHEMAS
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sentinels.core.job import JobState
+from sentinels.core.ports import Json
 from sentinels.core.quantity import format_duration
-from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, Json
+from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView
 from sentinels.functions.submit.door import FrontDoor
 from sentinels.functions.submit.shaping import job_json
 

@@ -12,8 +12,8 @@ from flask import Response
 
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState
+from sentinels.core.ports import Json
 from sentinels.core.queueing import Pushed
-from sentinels.core.reading import Json
 from sentinels.core.submitting import cancel, push
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json

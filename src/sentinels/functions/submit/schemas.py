@@ -7,7 +7,8 @@ hold every real answer against. Before: ``shaping``. Next: ``openapi``.
 from __future__ import annotations
 
 from sentinels.core.job import JobState, Reason, ReasonClass
-from sentinels.core.reading import WAITING_BOUND, Json
+from sentinels.core.ports import Json
+from sentinels.core.reading import WAITING_BOUND
 
 Schema = dict[str, Json]
 

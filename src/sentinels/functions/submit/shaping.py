@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
+from sentinels.core.ports import Json
 from sentinels.core.quantity import format_cpu, format_memory
-from sentinels.core.reading import AttemptView, EventView, JobView, Json, NodeView, NoticeView
+from sentinels.core.reading import AttemptView, EventView, JobView, NodeView, NoticeView
 
 
 def job_json(job: JobView, queue: Json) -> dict[str, Json]:

@@ -1,0 +1,1 @@
+"""Kubernetes as a cluster: the second adapter of ``core.ports.Cluster``."""
