@@ -11,18 +11,30 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint bench lock clean
+.PHONY: help venv demo test test-cluster test-node cluster cluster-down lint bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 venv: $(READY) ## the Python environment in .venv, from requirements/dev.txt
 
 demo: $(READY) ## real experiments through the real Sentinels on this machine
 	$(BIN)/sentinels demo
 
-test: $(READY) ## every test that can run here; ARGS='-k word' chooses
+test: $(READY) ## the tests that need nothing but this machine; ARGS='-k word' chooses
 	$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: $(READY) ## against a real Kubernetes control plane with simulated nodes
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+test-node: $(READY) ## against a real kubelet that runs real containers; needs root
+	$(BIN)/python -m pytest tests/node $(ARGS)
+
+cluster: $(READY) ## start a Kubernetes control plane with simulated nodes, to try things
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: $(READY) ## stop it
+	$(BIN)/python -m tests.cluster down
 
 lint: $(READY) ## ruff, mypy and the layers' contracts
 	$(BIN)/ruff check .

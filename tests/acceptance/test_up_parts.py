@@ -86,7 +86,7 @@ def test_the_users_settings_reach_the_functions_but_not_over_this_machines(tmp_p
         home=Home(tmp_path),
         ports={"submit": 1, "dispatch": 2, "notify": 3, "mlflow": 4},
         database_url="postgresql://",
-        mlflow=False,
+        tracker_url="",
     )
 
     assert settings["SENTINELS_SLACK_TOKEN"] == "xoxb-1"

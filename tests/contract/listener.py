@@ -20,17 +20,25 @@ class Listener:
         self.events: list[tuple[dict[str, str], dict[str, int]]] = []
         self.status = 200
         self.refused = ""
+        self.failing = ""
+        self.login: str | None = None
+        self.puts: list[str] = []
         self.on_event: Callable[[], None] = lambda: None
         self.put_begun = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def put(self, path: str, body: bytes) -> int:
+    def put(self, path: str, body: bytes, login: str | None) -> int:
         self.put_begun.set()
         self.may_answer.wait(20)
         name = unquote(path).removeprefix("/outputs/")
+        self.puts.append(name)
+        if login != self.login:
+            return 401
         if name == self.refused:
             return 400
+        if name == self.failing:
+            return 500
         if self.status == 200:
             self.files[name] = body
         return self.status
@@ -42,12 +50,12 @@ class Listener:
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
-    """A listener on a free port of this machine."""
+def listening(port: int = 0) -> Iterator[Listener]:
+    """A listener on a port of this machine; 0: a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
-            self._answer(listener.put(self.path, self._body()))
+            self._answer(listener.put(self.path, self._body(), self.headers["Authorization"]))
 
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -64,7 +72,7 @@ def listening() -> Iterator[Listener]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients are killed here
         listener = Listener(server.server_address[1])

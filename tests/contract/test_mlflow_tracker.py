@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sentinels.clusters.local.sending import send_outputs
+from sentinels.clusters.outputs import send_outputs
 from sentinels.core.errors import InvalidRequest, NotFound, TrackerRefused, TrackerUnavailable
 from sentinels.core.job import JobId, JobState
 from sentinels.core.ports import RunRequest, TrackerRun

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinels.core.job import MOVES, JobState, Move
+from sentinels.core.job import MOVES, JobState, Move, Outcome, Reason
 
 ROOT = Path(__file__).parents[2]
 LIFECYCLE = (ROOT / "docs" / "lifecycle.md").read_text("utf-8")
@@ -42,6 +42,16 @@ def test_its_table_of_moves_is_the_codes() -> None:
         move.value: ({state.value for state in MOVES[move].allowed}, MOVES[move].target.value)
         for move in Move
     }
+
+
+def test_its_table_of_reasons_is_the_codes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", LIFECYCLE, re.MULTILINE)
+    assert [(name, whose, means) for name, whose, _, means in rows] == [
+        (reason.value, reason.reason_class.value, reason.sentence) for reason in Reason
+    ]
+    words = {Outcome.FAIL: "fails", Outcome.REQUEUE: "is queued again", Outcome.CANCEL: "is cancel"}
+    for name, _, becomes, _ in rows:
+        assert becomes.startswith(words[Reason(name).outcome])
 
 
 def test_its_drawing_has_every_state_and_move() -> None:

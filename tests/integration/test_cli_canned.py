@@ -359,11 +359,15 @@ def node(name: str = "laptop", jobs: Sequence[int] = (7,)) -> Json:
     return {
         "name": name,
         "ready": True,
+        "state": "ready",
+        "detail": "",
         "cpu": "2",
         "memory": "24Gi",
         "gpus": 0,
         "gpu_type": None,
         "used": {"cpu": "1.5", "memory": "4Gi", "gpus": 0},
+        "others": {"cpu": "0", "memory": "0", "gpus": 0},
+        "slots": None,
         "jobs": list(jobs),
     }
 

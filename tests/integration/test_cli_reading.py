@@ -225,11 +225,51 @@ def test_notices_show_the_text_and_what_became_of_it(desk: Desk) -> None:
 
 def test_nodes_show_what_is_used_of_what_there_is(desk: Desk) -> None:
     person, canned = desk
-    gpus = {**node("gpu-1", [3, 4]), "gpus": 4, "gpu_type": "a100", "ready": False}
+    gpus = {**node("gpu-1", [3, 4]), "gpus": 4, "gpu_type": "a100", "slots": 3}
     canned.on("GET /v1/nodes", {"nodes": [node(), gpus]})
     out = [line.split() for line in person.type("nodes").out.splitlines()]
-    assert out[1] == ["laptop", "yes", "1.5/2", "4Gi/24Gi", "-", "7"]
-    assert out[2] == ["gpu-1", "no", "1.5/2", "4Gi/24Gi", "0/4", "a100", "3,", "4"]
+    assert out[1] == ["laptop", "yes", "1.5/2", "4Gi/24Gi", "-", "-", "7"]
+    assert out[2] == ["gpu-1", "yes", "1.5/2", "4Gi/24Gi", "0/4", "a100", "3", "3,", "4"]
+    canned.on("GET /v1/nodes", {"nodes": [node()]})
+    titles = person.type("nodes").out.splitlines()[0].split()
+    assert titles == ["NODE", "READY", "CPU", "MEMORY", "JOBS"]
+
+
+def test_nodes_that_take_nothing_new_say_why(desk: Desk) -> None:
+    person, canned = desk
+    states = {
+        "retiring": "retired by an operator",
+        "cordoned": "",
+        "not ready": "kubelet is silent",
+    }
+    found = [
+        {**node(f"n{at}"), "ready": False, "state": state, "detail": detail_}
+        for at, (state, detail_) in enumerate(states.items())
+    ]
+    canned.on("GET /v1/nodes", {"nodes": found})
+    listed = list(csv.DictReader(person.type("nodes", "-o", "csv").out.splitlines()))
+    assert {row["ready"]: row["why_not_ready"] for row in listed} == states
+    canned.on("GET /v1/queue", {"waiting": [], "total": 0, "running": [], "nodes": found})
+    lines = person.type("queue").out.splitlines()[-3:]
+    assert [line.partition("free, but it ")[2] for line in lines] == [
+        "is retiring",
+        "is cordoned",
+        "is not ready (kubelet is silent)",
+    ]
+
+
+def test_what_others_use_of_a_node_is_not_free(desk: Desk) -> None:
+    person, canned = desk
+    others = {"cpu": "0.25", "memory": "8Gi", "gpus": 1}
+    shared = {**node(), "gpus": 2, "others": others}
+    canned.on("GET /v1/nodes", {"nodes": [shared]})
+    canned.on("GET /v1/queue", {"waiting": [], "total": 0, "running": [], "nodes": [shared]})
+    assert "1.75/2  12Gi/24Gi  1/2" in person.type("nodes").out
+    wide = person.type("nodes", "-o", "wide").out
+    assert "1.5 CPU 4Gi" in wide
+    assert "0.25 CPU 8Gi 1 GPU" in wide
+    free = person.type("queue").out.splitlines()[-1]
+    assert free == "laptop: 0.25 of 2 CPU, 12Gi of 24Gi memory, 1 of 2 GPU free"
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Finished
 from sentinels.core.queueing import PassReport
 from sentinels.functions.dispatch.handler import Passes
-from sentinels.functions.events import PING, WORKLOAD_ENDED, EventFunction, Hint
+from sentinels.functions.events import API_SERVER, PING, WORKLOAD_ENDED, EventFunction, Hint
 from sentinels.functions.notify.handler import Ear
 from sentinels.functions.telemetry import Telemetry
 from sentinels.services.events import QUEUE_CHANGED
@@ -80,6 +81,97 @@ def test_the_end_of_a_workload_is_looked_at_recorded_and_told(
     assert len(sayer.said) == 1
 
 
+API_SERVER_TYPES = [
+    f"{API_SERVER}{mode}.{action}"
+    for mode in ("resource", "ref")
+    for action in ("add", "update", "delete")
+]
+
+
+def watched(kind: str, name: str, /, **changes: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ApiServerSource sends about a Job: data and attributes; None takes one away."""
+    identity = {"apiVersion": "batch/v1", "kind": "Job"}
+    named = {"name": name, "namespace": "sen-default"}
+    data = {**identity, **named} if ".ref." in kind else {**identity, "metadata": named}
+    attributes = {
+        "apiversion": "batch/v1",
+        "kind": "Job",
+        **named,
+        "subject": f"/apis/batch/v1/namespaces/sen-default/jobs/{name}",
+        **changes,
+    }
+    return data, {key: value for key, value in attributes.items() if value is not None}
+
+
+@pytest.mark.parametrize("kind", API_SERVER_TYPES)
+@pytest.mark.parametrize("mode", [binary, structured])
+def test_each_event_of_a_job_at_the_api_server_is_looked_at_once(
+    notify: int,
+    desk: Desk,
+    sayer: Sayer,
+    running: int,
+    mode: Callable[..., tuple[bytes, dict[str, str]]],
+    kind: str,
+) -> None:
+    data, attributes = watched(kind, f"sentinels-{running}-1")
+    answers = [send(notify, *mode(kind, data, **attributes)) for _ in range(3)]
+    assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 3
+    assert desk.state(running) == "succeeded"
+    assert len(sayer.said) == 1
+
+
+@pytest.mark.parametrize("missing", [("name",), ("name", "kind"), ("name", "kind", "subject")])
+@pytest.mark.parametrize("kind", [f"{API_SERVER}resource.update", f"{API_SERVER}ref.update"])
+def test_a_source_that_leaves_extensions_out_is_understood_by_what_is_left(
+    notify: int, desk: Desk, running: int, kind: str, missing: tuple[str, ...]
+) -> None:
+    data, attributes = watched(kind, f"sentinels-{running}-1", **{name: None for name in missing})
+    assert send(notify, *structured(kind, data, **attributes)).status == 204
+    assert desk.state(running) == "succeeded"
+
+
+def of_another_kind(job: int) -> list[tuple[bytes, dict[str, str]]]:
+    """Events that name our workload without being about its Job, or about none of ours."""
+    kind, name = f"{API_SERVER}resource.update", f"sentinels-{job}-1"
+    path = "/api/v1/namespaces/sen-default/pods"
+    changes: list[dict[str, object]] = [
+        {"kind": "Pod"},
+        {"kind": "job"},
+        {"name": None, "subject": f"{path}/{name}"},
+        {"name": None, "subject": f"/apis/batch/v1/namespaces/a/b/jobs/{name}"},
+        *({"name": wrong} for wrong in (f"{name}-abcde", f"x{name}", f"sentinels-{job}", "…")),
+        *({"name": wrong} for wrong in (f"sentinels-0{job}-1", "sentinels-1-0", f"{name}\t")),
+        {"name": f"sentinels-{'9' * 60}-1"},
+        {"name": "sentinels-999999999999999-999999999"},
+    ]
+    told = [watched(kind, name, **change) for change in changes]
+    events = [structured(kind, data, **attributes) for data, attributes in told]
+    bare = {"name": None, "kind": None, "subject": None}
+    _, nameless = watched(kind, name, **bare)
+    carried = ({"kind": "Pod", "metadata": {"name": name}}, {"kind": "Job", "metadata": name})
+    return [*events, *(structured(kind, data, **nameless) for data in carried)]
+
+
+def test_events_about_anything_else_are_answered_and_nothing_is_done(
+    notify: int, desk: Desk, running: int
+) -> None:
+    before = desk.story(running)
+    for body, headers in of_another_kind(running):
+        answer = send(notify, body, headers)
+        assert (answer.status, answer.body) == (204, b""), body
+    assert desk.story(running) == before
+
+
+def test_a_job_said_to_be_over_that_runs_goes_on(notify: int, desk: Desk) -> None:
+    job = desk.job(name="one")
+    desk.tick()
+    before, kind = desk.story(job), f"{API_SERVER}resource.delete"
+    data, attributes = watched(kind, f"sentinels-{job}-1")
+    lie = {**data, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    assert send(notify, *binary(kind, lie, **attributes)).status == 204
+    assert desk.story(job) == before
+
+
 def test_the_payload_is_not_believed(notify: int, desk: Desk, sayer: Sayer) -> None:
     job = desk.job(name="one")
     desk.tick()
@@ -98,6 +190,12 @@ NONSENSE = [
     binary(WORKLOAD_ENDED, {"job_id": 10**30, "attempt": 1}),
     binary(WORKLOAD_ENDED, {"job_id": 1.0, "attempt": 1}),
     binary(WORKLOAD_ENDED, {"job_id": 999, "attempt": 7}),
+    binary(f"{API_SERVER}resource.update", {"job_id": 1, "attempt": 1}),
+    binary(f"{API_SERVER}resource.update", name=""),
+    binary(f"{API_SERVER}ref.delete", {"kind": "Job", "name": ["sentinels-1-1"]}),
+    structured(f"{API_SERVER}ref.delete", name=1, kind=["Job"], subject={}),
+    (b"[" * 3000, binary(f"{API_SERVER}resource.update")[1]),
+    (b"x" * 10_000_000, binary(f"{API_SERVER}resource.update", name="sentinels-1-1")[1]),
     binary("of.no.interest", {"job_id": 1, "attempt": 1}),
     structured("of.no.interest"),
     (b"", {}),

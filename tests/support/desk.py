@@ -13,7 +13,7 @@ from sentinels.core.dispatching import DispatchPorts, run_pass
 from sentinels.core.job import JobId
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
-from sentinels.core.ports import Failpoint, Messenger, Tracker
+from sentinels.core.ports import Failpoint, ImageStore, Messenger, Tracker
 from sentinels.core.queueing import Caller, PassReport, Pushed
 from sentinels.core.settling import SettlePorts, SettlingLimits
 from sentinels.core.submitting import SubmitPorts, push
@@ -59,6 +59,7 @@ class Desk:
     engine: Engine
     caller: Caller
     cluster: ScriptedCluster = field(default_factory=ScriptedCluster)
+    images: ImageStore = field(default_factory=AnyImage)
     tracker: Tracker | None = None
     messenger: Messenger | None = None
     policy: Policy = field(default_factory=Policy)
@@ -66,11 +67,12 @@ class Desk:
     failpoint: Failpoint = nothing
     pokes: Pokes = field(default_factory=Pokes)
     max_launches: int = 50
+    paced: bool = False
 
     def push(self, key: str | None = None, **config: object) -> Pushed:
         ports = SubmitPorts(
             queue=PostgresIntake(self.engine, self.failpoint),
-            images=AnyImage(),
+            images=self.images,
             data=AnyData(),
             events=self.pokes,
             policy=self.policy,
@@ -100,6 +102,7 @@ class Desk:
                 stopwatch=time.monotonic,
                 policy=self.policy,
                 max_launches=self.max_launches,
+                paced=self.paced,
             )
         )
 

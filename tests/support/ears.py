@@ -50,19 +50,23 @@ def send(
         connection.close()
 
 
-def binary(kind: str, data: object = None) -> tuple[bytes, dict[str, str]]:
+def binary(kind: str, data: object = None, /, **attributes: object) -> tuple[bytes, dict[str, str]]:
     """An event in binary mode: body and headers."""
     headers = {
         "ce-specversion": "1.0",
         "ce-id": "1",
         "ce-source": "/test",
         "ce-type": kind,
+        **{f"ce-{name}": str(value) for name, value in attributes.items()},
         "content-type": "application/json",
     }
     return json.dumps(data).encode(), headers
 
 
-def structured(kind: str, data: object = None) -> tuple[bytes, dict[str, str]]:
+def structured(
+    kind: str, data: object = None, /, **attributes: object
+) -> tuple[bytes, dict[str, str]]:
     """The same event in structured mode."""
-    event = {"specversion": "1.0", "id": "1", "source": "/test", "type": kind, "data": data}
+    own = {"specversion": "1.0", "id": "1", "source": "/test", "type": kind}
+    event = {**own, **attributes, "data": data}
     return json.dumps(event).encode(), {"content-type": "application/cloudevents+json"}

@@ -104,6 +104,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "param": ["C=0.1", "solver=lbfgs", "fast=true"],
         "sweep": ["depth=1,2"],
         "env": ["A=b=c"],
+        "secret": ["T=hf/token"],
         "data": ["digits/train"],
         "time_limit": "2h",
         "priority": "high",
@@ -126,6 +127,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "params": {"C": 0.1, "solver": "lbfgs", "fast": True},
         "sweep": {"depth": [1, 2]},
         "env": {"A": "b=c"},
+        "secrets": {"T": "hf/token"},
         "data": ["digits/train"],
         "time_limit": "2h",
         "priority": "high",
@@ -144,7 +146,8 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         for name, hint in get_type_hints(push, include_extras=True).items()
         if any(isinstance(extra, typer.models.OptionInfo) for extra in get_args(hint)[1:])
     }
-    assert options - set(flags) == {"config", "wait", "follow", "quiet", "key", "output"}
+    asides = {"config", "wait", "follow", "quiet", "key", "dry_run", "output"}
+    assert options - set(flags) == asides
 
 
 @pytest.mark.parametrize(

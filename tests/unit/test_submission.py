@@ -28,6 +28,7 @@ SAMPLE: dict[str, object] = {
     "command": ["python", "train.py"],
     "args": ["--C=$(SENTINELS_PARAM_C)"],
     "env": {"OMP_NUM_THREADS": "2"},
+    "secrets": {"HF_TOKEN": "hf/token"},
     "params": {"solver": "lbfgs"},
     "sweep": {"C": [0.01, 0.1, 1]},
     "resources": {"cpu": 2, "memory": "4Gi", "gpu": 1, "gpu_type": "a100"},
@@ -66,6 +67,7 @@ def test_every_key_of_the_documented_config_is_understood() -> None:
         command=("python", "train.py"),
         args=("--C=$(SENTINELS_PARAM_C)",),
         env={"OMP_NUM_THREADS": "2"},
+        secrets={"HF_TOKEN": "hf/token"},
         params={"solver": "lbfgs"},
         sweep={"C": (0.01, 0.1, 1)},
         data=("digits/train",),
@@ -279,7 +281,23 @@ BAD: list[tuple[object, list[str]]] = [
     ({"labels": {"ticket": 12}}, ["labels.ticket"]),
     ({"labels": {"a b": "x", "c": "", "d": "x" * 64}}, ["labels.a b", "labels.c", "labels.d"]),
     ({"labels": {f"l{i}": "x" for i in range(33)}}, ["labels"]),
+    ({"secrets": ["HF_TOKEN"]}, ["secrets"]),
+    ({"secrets": {f"V{i}": "hf/token" for i in range(101)}}, ["secrets"]),
+    ({"secrets": {"HF-TOKEN": "hf/token", "SENTINELS_X": "hf/token", "MLFLOW_RUN_ID": "hf/token"}},
+     ["secrets.HF-TOKEN", "secrets.SENTINELS_X", "secrets.MLFLOW_RUN_ID"]),
+    ({"secrets": {name: value for name, value in zip("abcdefghijklmno", [
+        "hf_abc123", "hf/", "/token", "HF/token", "hf/to ken", "hf/..", "hf/.", "hf/..x", "h f/x",
+        "-hf/x", "a..b/x", "x" * 254 + "/x", "hf/" + "x" * 254, 7, "a/b/c",
+    ], strict=True)}}, [f"secrets.{name}" for name in "abcdefghijklmno"]),
+    ({"env": {"A": "1", "B": "2"}, "secrets": {"B": "hf/token", "C": "hf/token"}}, ["secrets.B"]),
+    ({"env": {"A": 1}, "secrets": {"A": "hf"}, "cpus": 1}, ["cpus", "env.A", "secrets.A"]),
 ]  # fmt: skip
+
+
+def test_a_secret_written_where_its_name_belongs_is_not_repeated() -> None:
+    [fault] = faults_of({"secrets": {"HF_TOKEN": "hf_abcdef123"}})
+    assert "hf_abcdef123" not in f"{fault} {fault.value}"
+    assert fault.remedy == "write name/key, as in hf/token"
 
 
 @pytest.mark.parametrize(("config", "fields"), BAD, ids=[repr(config)[:60] for config, _ in BAD])
@@ -296,6 +314,7 @@ GOOD: list[dict[str, object]] = [
     {"notify": {"on": [], "channel": "@ann"}},
     {"notify": {"channel": "#données"}},
     {"labels": {"team/ticket": "ML-12", "a": "0"}},
+    {"secrets": {"_T": "hf.co-1/.netrc", "U": "0/A_b-c.d", "V": "a" * 63 + "/k"}, "env": {"X": ""}},
     {"params": {"a": None, "b": True, "c": 2**64, "d": "", "e.f": -0.5}},
     {"data": ["digits/train", "a..b", ".hidden/x", "with space"]},
     {"name": "v1.2_x"},
@@ -424,6 +443,9 @@ _RESOURCES = st.builds(
 )
 
 
+_SECRET = st.from_regex(r"\A[a-z][a-z0-9]{0,5}(\.[a-z]{1,3})?/[A-Za-z][A-Za-z0-9._-]{0,5}\Z")
+
+
 @st.composite
 def submissions(draw: st.DrawFn) -> Submission:
     names = draw(st.lists(st.from_regex(r"\A[a-z][a-z0-9]{0,5}\Z"), unique=True, max_size=6))
@@ -439,6 +461,7 @@ def submissions(draw: st.DrawFn) -> Submission:
         command=draw(st.none() | st.lists(_WORD, min_size=1).map(lambda words: ("p", *words))),
         args=tuple(draw(st.lists(_WORD | st.just("a\n\tb"), max_size=5))),
         env=draw(_ENV),
+        secrets=draw(st.dictionaries(st.sampled_from(["t_1", "t_2"]), _SECRET, max_size=2)),
         params=params,
         sweep={name: tuple(draw(st.lists(_SCALAR, min_size=1, max_size=4))) for name in swept},
         data=tuple(draw(st.lists(_NAME, max_size=3))),

@@ -39,9 +39,17 @@ class Client:
         """GET a file's content, block by block. Raises also in the middle of it."""
         return self._send(self._request("GET", path + _query(query)), seconds=_FILE_SECONDS)
 
-    def post(self, path: str, body: Json | None = None, *, key: str | None = None) -> Json:
+    def post(
+        self,
+        path: str,
+        body: Json | None = None,
+        *,
+        key: str | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Json:
         """POST; ``key`` makes a repetition harmless."""
-        request = self._request("POST", path, json.dumps(body or {}).encode(), key=key)
+        content = json.dumps(body or {}).encode()
+        request = self._request("POST", path + _query(query), content, key=key)
         return self._decoded(b"".join(self._send(request, seconds=_SECONDS)))
 
     def _request(

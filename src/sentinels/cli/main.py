@@ -74,9 +74,9 @@ COMMANDS: Mapping[str, Command] = {
         "The queue",
     ),
     "nodes": Command(
-        "sentinels.cli.nodes:nodes",
-        "Show the nodes and what is on them.",
-        "sentinels nodes",
+        "sentinels.cli.nodes:app",
+        "Show the nodes and what is on them; take one out of service.",
+        "sentinels nodes -o wide",
         "The queue",
     ),
     "notices": Command(

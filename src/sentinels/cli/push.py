@@ -17,6 +17,7 @@ import typer
 from sentinels.cli.client import Client, Json
 from sentinels.cli.following import await_all
 from sentinels.cli.listing import JOBS
+from sentinels.cli.previewing import preview
 from sentinels.cli.problems import JOB_FAILED
 from sentinels.cli.push_flags import FlagOptions as F
 from sentinels.cli.push_flags import read_flags
@@ -63,6 +64,7 @@ def push(
     sweep: F.Sweep = None,
     arg: F.Arg = None,
     env: F.Env = None,
+    secret: F.Secret = None,
     data: F.Data = None,
     time_limit: F.TimeLimit = None,
     priority: F.Priority = None,
@@ -80,6 +82,9 @@ def push(
         bool, typer.Option("--follow", "-f", help="Print the log until the end.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ids.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it and print what would be launched.")
+    ] = False,
     key: Annotated[
         str | None,
         typer.Option(help="Push once under this key: the same again gives the same job."),
@@ -92,7 +97,11 @@ def push(
     changes nothing.
     """
     where = _image(image)
-    answer = _send({"image": where, "config": _read(where, config, ctx.params)}, key)
+    body: Json = {"image": where, "config": _read(where, config, ctx.params)}
+    if dry_run:
+        preview(body, output, ends=wait or follow)
+        return
+    answer = _send(body, key)
     jobs = rows(answer, "jobs")
     _tell(answer, jobs, output, quiet=quiet)
     if (wait or follow) and not _end(

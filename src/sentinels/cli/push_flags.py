@@ -32,6 +32,10 @@ class FlagOptions:
         _Words, typer.Option(help="An argument for the image's own command. Repeatable.")
     ]
     Env = Annotated[_Words, typer.Option(help="A variable, as in NAME=value. Repeatable.")]
+    Secret = Annotated[
+        _Words,
+        typer.Option(help="A variable from a secret of the team, as in NAME=hf/token. Repeatable."),
+    ]
     Data = Annotated[_Words, typer.Option(help="A path in the data store. Repeatable.")]
     TimeLimit = Annotated[str | None, typer.Option(help="How long it may run, as in 2h.")]
     Priority = Annotated[str | None, typer.Option(help="low, normal, high or urgent.")]
@@ -172,6 +176,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "param": ("params", _params),
     "sweep": ("sweep", _swept),
     "env": ("env", _pairs),
+    "secret": ("secrets", _pairs),
     "data": ("data", _listed),
     "time_limit": ("time_limit", _plain),
     "priority": ("priority", _plain),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -31,9 +32,20 @@ def _sections() -> Iterator[str]:
     os.environ["COLUMNS"] = "100"
     command = get_command(app)
     runner = CliRunner()
-    for name in COMMANDS:
-        text = runner.invoke(app, [name, "--help"], prog_name=command.name or "sentinels").output
-        yield f"## sentinels {name}\n\n```text\n{_cleaned(text)}\n```\n"
+    for words in _commands():
+        text = runner.invoke(app, [*words, "--help"], prog_name=command.name or "sentinels").output
+        mark = "##" if len(words) == 1 else "###"
+        yield f"{mark} sentinels {' '.join(words)}\n\n```text\n{_cleaned(text)}\n```\n"
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    """Each command's words; what a group has follows it."""
+    for name, command in COMMANDS.items():
+        yield (name,)
+        loaded = command.load()
+        if isinstance(loaded, TyperGroup):
+            for below in loaded.commands:
+                yield name, below
 
 
 def _cleaned(text: str) -> str:

@@ -107,8 +107,13 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "image", _image(job, wide=wide)
     yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
-    yield "outputs", str(last.get("outputs") or "") if job.get("finished_at") else ""
+    yield "artifacts", _artifacts(last) if job.get("finished_at") else ""
     yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")
+
+
+def _artifacts(attempt: Row) -> str:
+    found = str(attempt.get("outputs") or "")
+    return f"{found}: not all that it left reached MLflow" if found == "incomplete" else found
 
 
 def _started(job: Json) -> str:

@@ -54,7 +54,7 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     launcher = Launcher(ports.settle, ports.queue, ports.tracker, ports.tracker_url)
     try:
         settled = sweep(ports.settle, launcher.launch)
-        admitted = _admit(ports, settled.unstarted)
+        admitted = _admit(ports, settled.unstarted, begin)
         troubles = [*settled.troubles, *_launch(ports, launcher, admitted)]
     except SentinelsError as error:
         ports.queue.record_pass(_report(ports, begin, error=str(error)))
@@ -73,9 +73,9 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     return report
 
 
-def _admit(ports: DispatchPorts, unstarted: int) -> Admitted:
+def _admit(ports: DispatchPorts, unstarted: int, begin: float) -> Admitted:
     snapshot = _nodes(ports)
-    most = _budget(ports, unstarted)
+    most = _budget(ports, unstarted, begin)
     with ports.queue.admission() as admission:
         if admission is None:
             return Admitted()
@@ -106,10 +106,15 @@ def _as_wished(node: Node, wish: NodeWish | None) -> Node:
     return replace(node, ready=False) if wish is NodeWish.CLOSE else node
 
 
-def _budget(ports: DispatchPorts, unstarted: int) -> int:
+def _budget(ports: DispatchPorts, unstarted: int, begin: float) -> int:
     if not ports.paced:
         return ports.max_launches
-    return launch_budget(ports.queue.recent_passes(), unstarted=unstarted, most=ports.max_launches)
+    return launch_budget(
+        ports.queue.recent_passes(),
+        unstarted=unstarted,
+        most=ports.max_launches,
+        seconds_ago=ports.stopwatch() - begin,
+    )
 
 
 def _plan(

@@ -122,6 +122,8 @@ def _crowded(node: str) -> Explanation:
 
 def _limited(max_launches: int) -> Explanation:
     sentence = f"fits; one pass launches at most {max_launches} jobs, the next goes on"
+    if not max_launches:
+        sentence = "fits; the cluster has yet to begin with what was launched before"
     return Explanation(DecisionCode.LAUNCH_LIMIT, sentence, {"max_launches": max_launches})
 
 

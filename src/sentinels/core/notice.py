@@ -29,14 +29,36 @@ KINDS: dict[Move, str] = {
 
 _MARKS = {"started": "▶", "succeeded": "✔", "failed": "✘", "requeued": "↻", "cancelled": "■"}
 
-_ADVICE: dict[Reason, str] = {
+ADVICE: dict[Reason, str] = {
     Reason.EXITED_NONZERO: "See its last lines: sentinels logs {id}",
     Reason.OUT_OF_MEMORY: "Ask for more than {memory}, or let it grow by itself: "
     "retry: {{oom: {{memory: x1.5, tries: 2}}}}",
     Reason.DEADLINE_EXCEEDED: "Give it more time (--time-limit), or save checkpoints.",
     Reason.KILLED: "Something outside Sentinels sent the signal: sentinels logs {id}",
-    Reason.REJECTED: "Correct the config and push again.",
+    Reason.REJECTED: "Correct the config and push again; what the cluster is given: "
+    "sentinels push --dry-run",
+    Reason.IMAGE_UNAVAILABLE: "Check the image's name and tag, and that the cluster may pull it; "
+    "then push again.",
+    Reason.CONFIG_MISSING: "Correct secrets in the config, or have the secret made in the team's "
+    "namespace; then push again.",
+    Reason.EVICTED: "Its nodes asked it to leave each time: drained, or short of what others used, "
+    "not of what it asked for. Push it again; see: sentinels nodes",
+    Reason.PREEMPTED: "More urgent work took its place each time: push it again with a higher "
+    "priority (--priority), or at a quieter time.",
+    Reason.NODE_LOST: "Nodes went away under it each time; push it again once they are well: "
+    "sentinels nodes",
+    Reason.WORKLOAD_LOST: "Something deletes workloads behind Sentinels' back; tell whoever looks "
+    "after the cluster, then push it again.",
+    Reason.NEVER_PLACED: "The cluster's scheduler found no place where Sentinels saw one: look at "
+    "its nodes' taints and labels (sentinels nodes), or ask for less.",
+    Reason.QUOTA_EXCEEDED: "Ask for less, or have the quota of the team's namespace raised; then "
+    "push it again.",
+    Reason.REGISTRY_UNAVAILABLE: "Nothing is known to be wrong with the image: push it again once "
+    "the registry answers.",
 }
+"""What to do about a job that failed, for every reason that can fail one."""
+
+_INCOMPLETE = "artifacts: incomplete, not all that it left had reached MLflow when it ended"
 
 
 def start_notices(attempt: LiveAttempt) -> list[Delivery]:
@@ -50,9 +72,10 @@ def end_notices(
 ) -> list[Delivery]:
     """The notice of an end or a requeue, where it was asked for."""
     lines = [f"{_subject(attempt)} {KINDS[move]}{_took(seen)}{_because(reason, detail)}"]
-    if move is Move.FAIL and reason in _ADVICE:
-        memory = format_memory(attempt.resources.memory_bytes)
-        lines.append(_ADVICE[reason].format(id=attempt.ref.job_id, memory=memory))
+    if move is Move.FAIL and reason is not None:
+        lines.append(_advice(attempt, reason))
+    if move is not Move.REQUEUE and attempt.run is not None and not seen.outputs_complete:
+        lines.append(_INCOMPLETE)
     if attempt.run is not None:
         lines.append(f"MLflow: {attempt.run.page_url}")
     return _wanted(attempt.ref, attempt.submission, move, "\n".join(lines))
@@ -62,6 +85,11 @@ def cancelled_in_queue(ref: WorkloadRef, submission: Submission, actor: str) -> 
     """The notice that a job was cancelled before it started, where it was asked for."""
     text = f"job {ref.job_id} {submission.name} cancelled by {actor} before it started"
     return _wanted(ref, submission, Move.CANCEL, text)
+
+
+def _advice(attempt: LiveAttempt, reason: Reason) -> str:
+    memory = format_memory(attempt.resources.memory_bytes)
+    return ADVICE[reason].format(id=attempt.ref.job_id, memory=memory)
 
 
 def _wanted(ref: WorkloadRef, submission: Submission, move: Move, text: str) -> list[Delivery]:

@@ -16,11 +16,16 @@ AHEAD_SECONDS = 2.0
 FIRST_WINDOW = 16
 """Before anything was measured: two seconds of a stock Job controller (8.5 a second)."""
 
+_SHORTEST_SECONDS = 0.5
+"""A rate is believed once the cluster was seen busy for this long."""
+_LONGEST_SECONDS = 20.0
+"""What it did longer ago says little of what it does now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A pass as far as pace depends on it: how long ago, what it launched, what it found unstarted
-    when it began.
+    """A pass as far as pace depends on it: how long ago it began, what it found unstarted then, and
+    what it launched after that.
     """
 
     seconds_ago: float
@@ -28,28 +33,39 @@ class Pace:
     unstarted: int
 
 
-def launch_budget(passes: Sequence[Pace], *, unstarted: int, most: int) -> int:
+def launch_budget(
+    passes: Sequence[Pace], *, unstarted: int, most: int, seconds_ago: float = 0.0
+) -> int:
     """How many may be launched now, at most ``most``; ``passes`` are the newest first.
 
-    The rate is known only while there was always something left to begin with. Where everything was
-    begun with, the cluster can do more than was asked of it: the window doubles.
+    This pass found ``unstarted`` when it began, ``seconds_ago``.
     """
-    window = _window([Pace(0.0, 0, unstarted), *passes])
+    window = _window([Pace(seconds_ago, 0, unstarted), *passes])
     return max(0, min(most, window - unstarted))
 
 
 def _window(passes: Sequence[Pace]) -> int:
-    grown = FIRST_WINDOW
+    """How many may be unstarted at once.
+
+    Between two passes that both found something unstarted the cluster was busy: what it began with
+    is its rate. Between others it may have been idle: it can do at least what it did, so that the
+    window grows as long as everything is begun with in less than ``AHEAD_SECONDS``. Of the busy
+    times only the last counts.
+    """
+    begun, seconds, proven = 0, 0.0, 0.0
     for later, earlier in pairwise(passes):
-        seconds = earlier.seconds_ago - later.seconds_ago
+        gap = earlier.seconds_ago - later.seconds_ago
         began = earlier.unstarted + earlier.launched - later.unstarted
-        if earlier.launched == 0 or seconds <= 0:
+        if gap <= 0:
             continue
-        if later.unstarted:
-            return max(grown, _ahead(began, seconds))
-        grown = max(grown, 2 * (earlier.launched + earlier.unstarted), _ahead(began, seconds))
-    return grown
-
-
-def _ahead(began: int, seconds: float) -> int:
-    return int(AHEAD_SECONDS * began / seconds)
+        if earlier.unstarted and later.unstarted:
+            begun, seconds = begun + began, seconds + gap
+        elif seconds >= _SHORTEST_SECONDS:
+            break
+        else:
+            begun, seconds, proven = 0, 0.0, max(proven, began / gap)
+        if seconds >= _LONGEST_SECONDS:
+            break
+    if seconds < _SHORTEST_SECONDS:
+        return max(FIRST_WINDOW, round(AHEAD_SECONDS * proven))
+    return max(1, round(AHEAD_SECONDS * max(proven, begun / seconds)))

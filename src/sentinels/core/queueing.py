@@ -57,6 +57,13 @@ class Push:
     digest: bytes
 
 
+class NodeWish(StrEnum):
+    """What an operator wants of a node."""
+
+    CLOSE = "close"
+    OPEN = "open"
+
+
 class IntakeQueue(Protocol):
     """What ``submitting`` needs."""
 
@@ -70,6 +77,10 @@ class IntakeQueue(Protocol):
 
     def nodes(self) -> Sequence[Node]:
         """The nodes as the last dispatch pass saw them."""
+        ...
+
+    def wish_node(self, node: str, wish: NodeWish) -> bool:
+        """Remember what an operator wants of a node; False where there is none of this name."""
         ...
 
     def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
@@ -254,13 +265,6 @@ class PassReport:
     milliseconds: float
     unstarted: int = 0
     error: str | None = None
-
-
-class NodeWish(StrEnum):
-    """What an operator wants of a node."""
-
-    CLOSE = "close"
-    OPEN = "open"
 
 
 class DispatchQueue(SettlingQueue, Protocol):

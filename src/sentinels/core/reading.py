@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
+from sentinels.core.planning import LaneHead
 from sentinels.core.ports import JobRef, Json
-from sentinels.core.queueing import Caller
-from sentinels.core.workload import Image
+from sentinels.core.queueing import Caller, NodeWish
+from sentinels.core.workload import Image, WorkloadRef
 
 WAITING_BOUND = 10_000
 """Waiting jobs are looked at up to here; a place or a count that reaches it means "at least"."""
@@ -123,11 +124,47 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node, what our workloads on it hold, and the caller's team's jobs among them."""
+    """A node, what our workloads on it hold, and the caller's team's jobs among them.
+
+    ``wish`` is what an operator wants of it and has not got yet, or wants to stay so.
+    """
 
     node: Node
     used: Resources
     jobs: Sequence[int]
+    wish: NodeWish | None = None
+
+    @property
+    def is_retiring(self) -> bool:
+        """Whether an operator wants it empty."""
+        return self.wish is NodeWish.CLOSE
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether the next pass may give it a job."""
+        return self.node.ready and not self.is_retiring
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJob:
+    """A live attempt, of whichever team, as somebody sees it who looks after nodes.
+
+    ``node`` is None until it was seen on one. ``time_limit`` is in seconds; None: it has none.
+    """
+
+    ref: WorkloadRef
+    user: str
+    team: str
+    node: str | None
+    started_at: datetime | None
+    time_limit: int | None
+
+    @property
+    def ends_by(self) -> datetime | None:
+        """When its own time limit ends it at the latest; None where nothing does."""
+        if self.started_at is None or self.time_limit is None:
+            return None
+        return self.started_at + timedelta(seconds=self.time_limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +266,14 @@ class Reading(Protocol):
 
     def nodes(self, caller: Caller) -> Sequence[NodeView]:
         """Every node as the last pass saw it, by name."""
+        ...
+
+    def node_jobs(self, node: str) -> Sequence[NodeJob]:
+        """Every team's live attempts on this node, and those not seen on any node yet."""
+        ...
+
+    def lanes(self) -> Sequence[LaneHead]:
+        """Every team's lanes that have waiting jobs, counted up to ``WAITING_BOUND``."""
         ...
 
     def notices(self, caller: Caller, *, job: int | None, limit: int) -> Sequence[NoticeView]:

@@ -110,9 +110,11 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
     attempts = ports.queue.live_attempts()
     settled = _settle(ports, attempts, drive)
     unreleased = ports.queue.unreleased()
-    for ref in unreleased:
-        _release(ports, ref)
-    _stop_strays(ports, held - {attempt.ref for attempt in attempts} - set(unreleased), settled)
+    _forget(ports, unreleased, settled)
+    strays = held - {attempt.ref for attempt in attempts} - set(unreleased)
+    if strays:
+        # What somebody else ended and released since the first look is held no more.
+        _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
         settled.moved += ports.queue.cancel_broken(broken)
     return settled
@@ -275,6 +277,15 @@ def _release(ports: SettlePorts, ref: WorkloadRef) -> None:
     ports.cluster.release(ref)
     ports.failpoint("settle.after_release")
     ports.queue.mark_released(ref)
+
+
+def _forget(ports: SettlePorts, refs: Sequence[WorkloadRef], settled: Settled) -> None:
+    """Release what is over; one that cannot be released now holds up nothing else."""
+    for ref in refs:
+        try:
+            _release(ports, ref)
+        except ClusterUnavailable as trouble:
+            settled.troubles.append(f"{ref.name}: {trouble}")
 
 
 def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Settled) -> None:

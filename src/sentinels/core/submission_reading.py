@@ -24,7 +24,14 @@ from sentinels.core.image_reference import (
 )
 from sentinels.core.notify_reading import notify_to_config, read_notify
 from sentinels.core.param_reading import check_params, read_params, read_sweep
-from sentinels.core.program_reading import check_size, read_command, read_env, read_words
+from sentinels.core.program_reading import (
+    check_secrets,
+    check_size,
+    read_command,
+    read_env,
+    read_secrets,
+    read_words,
+)
 from sentinels.core.quantity import format_duration, format_memory, parse_duration
 from sentinels.core.resources_reading import (
     DEFAULT_RESOURCES,
@@ -70,6 +77,7 @@ class _Found(TypedDict, total=False):
     command: tuple[str, ...]
     args: tuple[str, ...]
     env: dict[str, str]
+    secrets: dict[str, str]
     params: dict[str, ParamValue]
     sweep: dict[str, tuple[ParamValue, ...]]
     resources: Resources
@@ -128,6 +136,7 @@ def submission_to_config(submission: Submission) -> dict[str, object]:
         "command": submission.command and list(submission.command),
         "args": list(submission.args),
         "env": dict(submission.env),
+        "secrets": dict(submission.secrets),
         "params": dict(submission.params),
         "sweep": {name: list(values) for name, values in submission.sweep.items()},
         "resources": resources_to_config(submission.resources),
@@ -253,6 +262,7 @@ def _read_labels(faults: Faults, value: object) -> dict[str, str]:
 
 def _check_together(faults: Faults, found: _Found) -> None:
     check_params(faults, found.get("params", {}), found.get("sweep", {}))
+    check_secrets(faults, found.get("env", {}), found.get("secrets", {}))
     check_size(faults, "args", [*found.get("command", ()), *found.get("args", ())])
     growth = found.get("retry", Retry()).oom
     memory = found.get("resources", DEFAULT_RESOURCES).memory_bytes
@@ -267,6 +277,7 @@ _READERS: dict[str, _Reader] = {
     "command": read_command,
     "args": read_words("args"),
     "env": read_env,
+    "secrets": read_secrets,
     "params": read_params,
     "sweep": read_sweep,
     "resources": read_resources,

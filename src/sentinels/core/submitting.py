@@ -24,13 +24,17 @@ from sentinels.core.workload import Image
 
 @dataclass(frozen=True, slots=True)
 class SubmitPorts:
-    """What the front door stands on."""
+    """What the front door stands on. ``keeps_secrets``: the cluster has secrets of each team.
+    ``tracker_url`` is where workloads reach the tracker; empty: there is none.
+    """
 
     queue: IntakeQueue
     images: ImageStore
     data: DataStore
     events: Events
     policy: Policy
+    keeps_secrets: bool = False
+    tracker_url: str = ""
 
 
 def push(
@@ -44,7 +48,7 @@ def push(
     digest = _digest(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
-    found = _check(ports, caller, submission)
+    found = check(ports, caller, submission)
     pushed = ports.queue.submit(
         caller,
         Push(
@@ -69,11 +73,16 @@ def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
     return state
 
 
-def _check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
+def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
+    """Hold a sound submission against what there is; its image, pinned.
+
+    Raises ``InvalidSubmission`` with every fault, ``Unavailable`` where something cannot be asked.
+    """
     faults = [
         *priority_faults(submission.priority, ports.policy),
         *largest_fit_faults(submission.resources, ports.queue.nodes()),
         *_data_faults(ports.data, submission.data),
+        *_secret_faults(ports, submission),
         *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
     ]
     try:
@@ -92,6 +101,14 @@ def _data_faults(data: DataStore, paths: Sequence[str]) -> list[Fault]:
         Fault(f"data[{paths.index(path)}]", why, value=path, remedy="see what the data store holds")
         for path, why in data.missing(paths).items()
     ]
+
+
+def _secret_faults(ports: SubmitPorts, submission: Submission) -> list[Fault]:
+    if ports.keeps_secrets or not submission.secrets:
+        return []
+    message = "there are no secrets on this machine: only a Kubernetes cluster keeps them"
+    remedy = "give the variable with env, or let the program read a file that only you can read"
+    return [Fault("secrets", message, value=", ".join(submission.secrets), remedy=remedy)]
 
 
 def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from sqlalchemy import Connection, select
 
 from sentinels.core.capacity import Node, Resources, Snapshot
-from sentinels.core.job import JobId
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
@@ -21,7 +20,7 @@ from sentinels.core.queueing import Claim, NodeWish, PassReport
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import statement, transaction
-from sentinels.db.rows import ref_of, resources_of
+from sentinels.db.rows import lane_head_of, ref_of, resources_of
 from sentinels.db.tables import teams
 
 
@@ -39,18 +38,7 @@ class PostgresAdmission:
     def lane_heads(self, *, depth: int) -> Sequence[LaneHead]:
         """See ``Admission.lane_heads``."""
         rows = self._connection.execute(statement("lane_heads"), {"depth": depth}).mappings()
-        return [
-            LaneHead(
-                lane_id=row["lane_id"],
-                team=row["team"],
-                priority=row["priority"],
-                resources=resources_of(row),
-                job_id=JobId(row["job_id"]),
-                enqueued_at=row["enqueued_at"],
-                waiting=row["waiting"],
-            )
-            for row in rows
-        ]
+        return [lane_head_of(row) for row in rows]
 
     def team_weights(self) -> Mapping[str, float]:
         """See ``Admission.team_weights``."""

@@ -17,7 +17,7 @@ from sentinels.core.errors import Conflict, NotFound
 from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_in_queue
 from sentinels.core.ports import Failpoint
-from sentinels.core.queueing import Caller, Push, Pushed
+from sentinels.core.queueing import Caller, NodeWish, Push, Pushed
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import submission_to_config
 from sentinels.core.workload import WorkloadRef
@@ -76,6 +76,12 @@ class PostgresIntake:
         """See ``IntakeQueue.nodes``."""
         with transaction(self._engine) as connection:
             return [node_of(row) for row in connection.execute(statement("list_nodes")).mappings()]
+
+    def wish_node(self, node: str, wish: NodeWish) -> bool:
+        """See ``IntakeQueue.wish_node``."""
+        wished = {"name": node, "wish": wish.value}
+        with transaction(self._engine) as connection:
+            return connection.execute(statement("wish_node"), wished).first() is not None
 
     def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
         """See ``IntakeQueue.unknown_jobs``."""

@@ -1,6 +1,6 @@
 """Reading jobs, the queue and the state of the whole: ``core.reading.Reading`` over PostgreSQL.
 
-Before: ``functions/submit``. Next: ``sql/read_*.sql``.
+Before: ``functions/submit``. Next: ``sql/read_*.sql``, ``view_rows``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from sqlalchemy import Engine, RowMapping, func, select
 
 from sentinels.core.capacity import Resources, add
 from sentinels.core.errors import Ambiguous, NotFound
-from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
-from sentinels.core.observation import Usage
+from sentinels.core.planning import LaneHead
 from sentinels.core.policy import CLASS_STEP, Policy
 from sentinels.core.ports import JobRef
-from sentinels.core.queueing import Caller
+from sentinels.core.queueing import Caller, NodeWish
 from sentinels.core.reading import (
     WAITING_BOUND,
     Answer,
@@ -27,6 +27,7 @@ from sentinels.core.reading import (
     Held,
     JobFilter,
     JobView,
+    NodeJob,
     NodeView,
     NoticeView,
     Places,
@@ -35,8 +36,16 @@ from sentinels.core.reading import (
 from sentinels.db import migrate
 from sentinels.db.engine import statement, transaction
 from sentinels.db.people import caller_of
-from sentinels.db.rows import image_of, node_of, resources_of
+from sentinels.db.rows import lane_head_of, node_of, resources_of
 from sentinels.db.tables import job_events, jobs
+from sentinels.db.view_rows import (
+    attempt_of,
+    event_of,
+    job_of,
+    node_job_of,
+    notice_of,
+    pulse_of,
+)
 
 CANDIDATES = 10
 EVENTS_BOUND = 1000
@@ -82,7 +91,7 @@ class PostgresReading:
         if not ids:
             return []
         rows = self._rows("read_jobs", team_id=caller.team_id, ids=list(ids))
-        return [_job_of(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     def list_ids(
         self, caller: Caller, wanted: JobFilter, *, before: int | None, limit: int
@@ -104,12 +113,12 @@ class PostgresReading:
 
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """See ``Reading.attempts``."""
-        return [_attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
+        return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
 
     def events(self, job: JobRef) -> Sequence[EventView]:
         """See ``Reading.events``; the newest thousand."""
         rows = self._rows("read_events", job_id=job.id, limit=EVENTS_BOUND)
-        return [_event_of(row, job.id) for row in rows]
+        return [event_of(row, job.id) for row in rows]
 
     def last_event(self, job: JobRef) -> int:
         """See ``Reading.last_event``."""
@@ -151,19 +160,34 @@ class PostgresReading:
             used[row["node"]] = add(used[row["node"]], resources_of(row))
             if row["mine"]:
                 mine[row["node"]].append(row["job_id"])
-        nodes = [node_of(row) for row in self._rows("list_nodes")]
-        return [NodeView(node, used[node.name], mine[node.name]) for node in nodes]
+        return [
+            NodeView(
+                node=node_of(row),
+                used=used[row["name"]],
+                jobs=mine[row["name"]],
+                wish=NodeWish(row["wish"]) if row["wish"] else None,
+            )
+            for row in self._rows("list_nodes")
+        ]
+
+    def node_jobs(self, node: str) -> Sequence[NodeJob]:
+        """See ``Reading.node_jobs``."""
+        return [node_job_of(row) for row in self._rows("read_node_jobs", node=node)]
+
+    def lanes(self) -> Sequence[LaneHead]:
+        """See ``Reading.lanes``."""
+        return [lane_head_of(row) for row in self._rows("lane_heads", depth=WAITING_BOUND)]
 
     def notices(self, caller: Caller, *, job: int | None, limit: int) -> Sequence[NoticeView]:
         """See ``Reading.notices``."""
         rows = self._rows(
             "read_notices", team_id=caller.team_id, channel=MESSENGER, job_id=job, limit=limit
         )
-        return [_notice_of(row) for row in rows]
+        return [notice_of(row) for row in rows]
 
     def pulse(self) -> Pulse:
         """See ``Reading.pulse``."""
-        return _pulse_of(self._rows("read_pulse", bound=WAITING_BOUND)[0])
+        return pulse_of(self._rows("read_pulse", bound=WAITING_BOUND)[0])
 
     def behind(self) -> str | None:
         """See ``Reading.behind``."""
@@ -202,89 +226,3 @@ class PostgresReading:
             "read_names", team_id=caller.team_id, beginning=beginning, limit=CANDIDATES + 1
         )
         return [row["name"] for row in rows]
-
-
-def _job_of(row: RowMapping) -> JobView:
-    return JobView(
-        id=JobId(row["id"]),
-        name=row["name"],
-        experiment=row["experiment"],
-        user=row["user_name"],
-        team=row["team"],
-        image=image_of(row["image"]),
-        config=row["config"],
-        state=JobState(row["state"]),
-        reason=_reason_of(row),
-        attempt=row["attempt"],
-        resources=resources_of(row),
-        sweep_id=row["sweep_id"],
-        submitted_at=row["submitted_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        cancel_requested_at=row["cancel_requested_at"],
-        cancel_actor=row["cancel_actor"],
-        last_exit_code=row["exit_code"],
-        last_mlflow_url=row["mlflow_url"],
-        last_event=row["last_event"] or 0,
-        last_detail=row["detail"] or None,
-    )
-
-
-def _attempt_of(row: RowMapping) -> AttemptView:
-    return AttemptView(
-        attempt=row["attempt"],
-        live=row["live"],
-        uid=row["uid"],
-        node=row["node"],
-        launched_at=row["launched_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        exit_code=row["exit_code"],
-        reason=_reason_of(row),
-        message=row["message"] or None,
-        outputs_complete=row["outputs_complete"],
-        mlflow_run_id=row["mlflow_run_id"],
-        mlflow_url=row["mlflow_url"],
-        usage=Usage(
-            peak_memory_bytes=row["peak_memory_bytes"],
-            cpu_seconds=row["cpu_seconds"],
-            peak_gpu_memory_bytes=row["peak_gpu_memory_bytes"],
-            mean_gpu_percent=row["mean_gpu_percent"],
-        ),
-    )
-
-
-def _event_of(row: RowMapping, job_id: JobId) -> EventView:
-    event = JobEvent(
-        job_id=job_id,
-        attempt=row["attempt"],
-        from_state=JobState(row["from_state"]) if row["from_state"] else None,
-        to_state=JobState(row["to_state"]),
-        reason=_reason_of(row),
-        actor=row["actor"],
-        at=row["at"],
-        detail=row["detail"] or None,
-    )
-    return EventView(row["id"], event)
-
-
-def _notice_of(row: RowMapping) -> NoticeView:
-    same = ("id", "attempt", "kind", "recipient", "state", "tries", "error")
-    return NoticeView(
-        **{name: row[name] for name in same},
-        job_id=JobId(row["job_id"]),
-        text=row["body"],
-        created_at=row["created_at"],
-        delivered_at=row["delivered_at"],
-    )
-
-
-def _pulse_of(row: RowMapping) -> Pulse:
-    values = dict(row)
-    for name in ("oldest_waiting_seconds", "last_pass_seconds", "outbox_overdue_seconds"):
-        values[name] = None if values[name] is None else float(values[name])
-    return Pulse(**values)
-
-
-def _reason_of(row: RowMapping) -> Reason | None:
-    return Reason(row["reason"]) if row["reason"] else None

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobId, JobState
+from sentinels.core.planning import LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.queueing import LiveAttempt
 from sentinels.core.submission import Submission
@@ -58,6 +59,21 @@ def node_of(row: RowMapping) -> Node:
         allocatable=resources_of(row),
         foreign=Resources(**row["foreign_use"]),
         ready=row["ready"],
+        detail=row["detail"],
+        slots=row["slots"],
+    )
+
+
+def lane_head_of(row: RowMapping) -> LaneHead:
+    """A row of ``lane_heads.sql``."""
+    return LaneHead(
+        lane_id=row["lane_id"],
+        team=row["team"],
+        priority=row["priority"],
+        resources=resources_of(row),
+        job_id=JobId(row["job_id"]),
+        enqueued_at=row["enqueued_at"],
+        waiting=row["waiting"],
     )
 
 

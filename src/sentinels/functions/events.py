@@ -1,16 +1,19 @@
 """Functions that take CloudEvents: parse them, and answer so that no Broker repeats them in vain.
 
 An event is a hint, and whoever can reach the function can forge one: only its type and the identity
-of a workload are ever used. Handled, doubled, of no interest or malformed: 204 with an empty body.
-Trouble that may pass: 503. Nothing else. Comes in: any request. Goes out: a ``Hint`` for the
-function's handler. Before: ``dispatch/main``, ``notify/main``. Next: their handlers.
+of a workload are ever used. ApiServerSource's events name an object of Kubernetes in their
+extensions and in their subject; what they carry is read only where both are missing. Handled,
+doubled, of no interest or malformed: 204 with an empty body. Trouble that may pass: 503. Nothing
+else. Comes in: any request. Goes out: a ``Hint`` for the function's handler. Before:
+``dispatch/main``, ``notify/main``. Next: their handlers.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TypeGuard
@@ -36,10 +39,14 @@ from sentinels.functions.telemetry import Telemetry
 
 PING = "dev.knative.sources.ping"
 WORKLOAD_ENDED = "dev.sentinels.workload.ended"
+API_SERVER = "dev.knative.apiserver."
+"""What ApiServerSource's types begin with: ``resource`` carries the object, ``ref`` its name."""
 
 _EVENT_LIMIT = 2 * 1024 * 1024
 """Bytes: an object of Kubernetes at its largest, and its envelope."""
 _LARGEST_ID = 2**53
+_WORKLOAD_NAME = re.compile(r"sentinels-([1-9][0-9]{0,14})-([1-9][0-9]{0,8})")
+_JOB_PATH = re.compile(r"/apis/batch/v1/namespaces/[^/]+/jobs/([^/]+)")
 _RETRY_AFTER_SECONDS = 5.0
 
 _log = logging.getLogger("sentinels.events")
@@ -47,23 +54,52 @@ _log = logging.getLogger("sentinels.events")
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An event's type and its data as it came, unparsed."""
+    """An event's type, its text attributes, and its data as it came, unparsed."""
 
     type: str
     data: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def workload(self) -> WorkloadRef | None:
-        """The workload that the data names; None where it names none."""
-        try:
-            fields = read_json(self.data)
-        except InvalidRequest:
-            return None
-        if not isinstance(fields, dict):
-            return None
+        """The workload that the event is about; None where it is about none of ours."""
+        if self.type == WORKLOAD_ENDED:
+            return self._told()
+        if self.type.startswith(API_SERVER):
+            return self._watched()
+        return None
+
+    def _told(self) -> WorkloadRef | None:
+        fields = self._fields()
         job_id, attempt = fields.get("job_id"), fields.get("attempt")
         if _is_id(job_id) and _is_id(attempt):
             return WorkloadRef(JobId(job_id), attempt)
         return None
+
+    def _watched(self) -> WorkloadRef | None:
+        kind = self.attributes.get("kind")
+        if kind is not None and kind != "Job":
+            return None
+        if name := self.attributes.get("name"):
+            return _ref_of(name)
+        if subject := self.attributes.get("subject"):
+            found = _JOB_PATH.fullmatch(subject)
+            return _ref_of(found[1]) if found else None
+        return self._carried()
+
+    def _carried(self) -> WorkloadRef | None:
+        fields = self._fields()
+        if fields.get("kind") != "Job":
+            return None
+        metadata = fields.get("metadata")
+        name = (metadata if isinstance(metadata, dict) else fields).get("name")
+        return _ref_of(name) if isinstance(name, str) else None
+
+    def _fields(self) -> dict[str, object]:
+        try:
+            fields = read_json(self.data)
+        except InvalidRequest:
+            return {}
+        return fields if isinstance(fields, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +179,19 @@ def read_event(request: Request) -> Hint:
     except (GenericException, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidRequest(f"this is no CloudEvent: {type(error).__name__}") from error
     data = event.get_data()
-    return Hint(str(event["type"])[:200], data if isinstance(data, bytes) else b"")
+    attributes = {
+        name: value for name, value in event.get_attributes().items() if isinstance(value, str)
+    }
+    return Hint(str(event["type"])[:200], data if isinstance(data, bytes) else b"", attributes)
 
 
 def _as_bytes(data: str | bytes) -> bytes:
     return data.encode() if isinstance(data, str) else data
+
+
+def _ref_of(name: str) -> WorkloadRef | None:
+    found = _WORKLOAD_NAME.fullmatch(name)
+    return WorkloadRef(JobId(int(found[1])), int(found[2])) if found else None
 
 
 def _is_id(value: object) -> TypeGuard[int]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sentinels.clock import utc_now
-from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Cluster, Failpoint, Messenger
 from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
+from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import log_as_json
 from sentinels.services.mlflow import MlflowTracker
 from sentinels.services.slack import messenger_from
@@ -34,15 +34,11 @@ def begin(function: str, environ: Mapping[str, str]) -> Settings:
 
 
 def make_cluster(settings: Settings, failpoint: Failpoint) -> Cluster:
-    """The cluster that the settings name."""
-    if settings.cluster != "local":
-        raise SystemExit(f"SENTINELS_CLUSTER={settings.cluster!r} is none; there is: local")
-    return LocalCluster(
-        settings.home_path,
-        notify_url=settings.notify_url,
-        data_store=settings.data_store,
-        failpoint=failpoint,
-    )
+    """The cluster that the settings name; wrong settings end the process with one sentence."""
+    try:
+        return site_of(settings).cluster(settings, failpoint)
+    except InvalidRequest as error:
+        raise SystemExit(f"{error}; {error.remedy}") from error
 
 
 def make_tracker(settings: Settings) -> MlflowTracker | None:

@@ -26,6 +26,7 @@ HomeOption = Annotated[
         "~/.local/share/sentinels for others.",
     ),
 ]
+_EXTRAS = {False: "local", True: "local,kubernetes"}
 _NEEDED = ("psutil", "psycopg", "sqlalchemy", "functions_framework")
 
 
@@ -50,18 +51,35 @@ def up(
     no_mlflow: Annotated[
         bool, typer.Option("--no-mlflow", help="Run without MLflow: nothing is tracked.")
     ] = False,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option("--kubeconfig", help="Run the jobs on this Kubernetes cluster, not here."),
+    ] = None,
+    address: Annotated[
+        str, typer.Option("--address", help="This machine's address for the cluster's pods.")
+    ] = "127.0.0.1",
 ) -> None:
     """Start Sentinels on this machine: PostgreSQL, the functions, MLflow.
 
     It runs until Ctrl-C or `sentinels down`. Jobs and results stay.
     """
-    _check_installed(mlflow=not no_mlflow)
+    _check_installed(mlflow=not no_mlflow, kubernetes=kubeconfig is not None)
     if data is not None and not data.is_dir():
         raise InvalidRequest(f"--data {data}: there is no such folder", remedy="make it first")
+    if kubeconfig is not None and not kubeconfig.is_file():
+        raise InvalidRequest(f"--kubeconfig {kubeconfig}: there is no such file")
     from sentinels.local.status_lines import StatusLines
     from sentinels.local.up import run_here, run_in_background
 
-    options = _options(home, port=port, tick=tick, data=data, mlflow=not no_mlflow)
+    options = UpOptions(
+        home=_home(home).path,
+        port=port,
+        tick=tick,
+        data=data,
+        mlflow=not no_mlflow,
+        kubeconfig=kubeconfig.absolute() if kubeconfig else None,
+        address=address,
+    )
     if detach:
         run_in_background(options, StatusLines())
     else:
@@ -98,23 +116,18 @@ def demo(
     run(_home(home or usual.with_name(f"{usual.name}-demo")).path, keep=keep)
 
 
-def _options(
-    home: Path | None, *, port: int | None, tick: float, data: Path | None, mlflow: bool
-) -> UpOptions:
-    return UpOptions(home=_home(home).path, port=port, tick=tick, data=data, mlflow=mlflow)
-
-
 def _home(named: Path | None) -> Home:
     if named is not None:
         return Home(named.expanduser().absolute())
     return Home(find_home(os.environ, uid=os.geteuid()))
 
 
-def _check_installed(*, mlflow: bool) -> None:
-    needed = [*_NEEDED, "mlflow"] if mlflow else _NEEDED
+def _check_installed(*, mlflow: bool, kubernetes: bool = False) -> None:
+    wanted = {"mlflow": mlflow, "kubernetes": kubernetes}
+    needed = [*_NEEDED, *(name for name, wants in wanted.items() if wants)]
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise InvalidRequest(
             f"the one-machine mode is not installed here: {', '.join(missing)} is missing",
-            remedy='install it with: pip install "sentinels-ml[local]"',
+            remedy=f'install it with: pip install "sentinels-ml[{_EXTRAS[kubernetes]}]"',
         )

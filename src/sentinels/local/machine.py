@@ -113,7 +113,13 @@ class Machine:
     def _start_mlflow(self, ports: Ports) -> None:
         if self._options.mlflow:
             url = self._postgres.url("mlflow")
-            part = mlflow_part(self._environ, home=self._home, ports=ports.of, database_url=url)
+            part = mlflow_part(
+                self._environ,
+                home=self._home,
+                ports=ports.of,
+                database_url=url,
+                address=self._options.address,
+            )
             self._undo.callback(self._supervisor.stop, ["mlflow"])
             self._mlflow = self._supervisor.start(part)
 
@@ -123,7 +129,8 @@ class Machine:
             home=self._home,
             ports=ports.of,
             database_url=self._postgres.url("sentinels"),
-            mlflow=self._options.mlflow,
+            tracker_url=self._tracker_url(ports),
+            kubeconfig=str(self._options.kubeconfig or ""),
         )
         self._undo.callback(self._evict)
         self._undo.callback(self._supervisor.stop, FUNCTIONS)
@@ -141,6 +148,11 @@ class Machine:
             token=token,
             pid=os.getpid(),
             mlflow_url=settings.get("SENTINELS_TRACKER_URL", ""),
+        )
+
+    def _tracker_url(self, ports: Ports) -> str:
+        return (
+            f"http://{self._options.address}:{ports.of['mlflow']}" if self._options.mlflow else ""
         )
 
     def _migrate(self, token: str) -> None:

@@ -11,10 +11,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What was typed after ``sentinels up``; ``tick`` is in seconds, None is the default."""
+    """What was typed after ``sentinels up``; ``tick`` is in seconds, None is the default.
+
+    ``kubeconfig``: jobs run on that cluster instead of this machine. ``address``: where MLflow
+    listens, so that they reach it.
+    """
 
     home: Path
     port: int | None = None
     tick: float = 5.0
     data: Path | None = None
     mlflow: bool = True
+    kubeconfig: Path | None = None
+    address: str = "127.0.0.1"

@@ -46,16 +46,19 @@ def function_settings(
     home: Home,
     ports: Mapping[str, int],
     database_url: str,
-    mlflow: bool,
+    tracker_url: str,
+    kubeconfig: str = "",
 ) -> dict[str, str]:
     """The functions' settings as variables: this machine's, and the user's for what is left."""
     names = [f"SENTINELS_{field.name.upper()}" for field in fields(Settings)]
     given = {name: environ[name] for name in names if name in environ}
     given.setdefault("SENTINELS_DATA_STORE", str(home.data))
-    if mlflow:
-        given["SENTINELS_TRACKER_URL"] = f"http://127.0.0.1:{ports['mlflow']}"
+    if tracker_url:
+        given["SENTINELS_TRACKER_URL"] = tracker_url
+    if kubeconfig:
+        given["SENTINELS_KUBECONFIG"] = kubeconfig
     return given | {
-        "SENTINELS_CLUSTER": "local",
+        "SENTINELS_CLUSTER": "kubernetes" if kubeconfig else "local",
         "SENTINELS_HOME": str(home.path),
         "SENTINELS_DATABASE_URL": database_url,
         "SENTINELS_SINK": f"http://127.0.0.1:{ports['dispatch']}",
@@ -90,7 +93,12 @@ def function_parts(
 
 
 def mlflow_part(
-    environ: Mapping[str, str], *, home: Home, ports: Mapping[str, int], database_url: str
+    environ: Mapping[str, str],
+    *,
+    home: Home,
+    ports: Mapping[str, int],
+    database_url: str,
+    address: str,
 ) -> Part:
     """The MLflow server, with a database of its own and artifacts below the data folder."""
     artifacts = home.path / "mlflow" / "artifacts"
@@ -111,12 +119,13 @@ def mlflow_part(
             "--workers",
             "1",
             "--host",
-            "127.0.0.1",
+            address,
             "--port",
             str(ports["mlflow"]),
         ),
         env=_system(environ) | env,
         port=ports["mlflow"],
+        host=address,
         ready_path="/health",
         log=home.open_log("mlflow"),
         ready_seconds=180.0,

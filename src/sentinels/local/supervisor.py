@@ -41,13 +41,14 @@ class Part:
     port: int
     ready_path: str
     log: Path
+    host: str = "127.0.0.1"
     ready_seconds: float = 60.0
     grace_seconds: float = 5.0
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 class Process:
@@ -69,7 +70,7 @@ class Process:
 
     def is_ready(self) -> bool:
         """True if it answers its readiness path with 200."""
-        return self._popen.poll() is None and _answers(self.part.port, self.part.ready_path)
+        return self._popen.poll() is None and _answers(self.part)
 
     def ended(self) -> str | None:
         """How it ended, or None while it runs."""
@@ -182,10 +183,10 @@ class Supervisor:
             process.end()
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
+def _answers(part: Part) -> bool:
+    connection = http.client.HTTPConnection(part.host, part.port, timeout=_PROBE_SECONDS)
     try:
-        connection.request("GET", path)
+        connection.request("GET", part.ready_path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

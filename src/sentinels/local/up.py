@@ -93,6 +93,8 @@ def _command(options: UpOptions) -> list[str]:
     command += ["--tick", str(options.tick)]
     command += ["--port", str(options.port)] if options.port else []
     command += ["--data", str(options.data.absolute())] if options.data else []
+    command += ["--address", options.address]
+    command += ["--kubeconfig", str(options.kubeconfig)] if options.kubeconfig else []
     return command if options.mlflow else [*command, "--no-mlflow"]
 
 

@@ -4,7 +4,7 @@ It is nobody's child and outlives every function. It holds the folder's lock as 
 starts at most one program, watches its limits, and leaves a record of the end; then it sends the
 outputs, lets go of the lock, and sends the hint. Where it is killed, ``observe`` finds its lock
 free. It starts quickly because it imports little of the standard library, and the rest when it is
-needed. Before: ``launch``. Next: ``program``, ``container``, ``sending``.
+needed. Before: ``launch``. Next: ``program``, ``container``, ``clusters/outputs``, ``sending``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def collect(folder: WorkloadFolder, outputs_url: str) -> Record:
     if not outputs_url:
         complete = not folder.output.is_dir() or not any(folder.output.iterdir())
         return {"complete": complete, "files": 0, "error": None if complete else "no tracker run"}
-    from sentinels.clusters.local.sending import send_outputs
+    from sentinels.clusters.outputs import send_outputs
 
     files, error = send_outputs(folder.output, outputs_url)
     return {"complete": error is None, "files": files, "error": error}

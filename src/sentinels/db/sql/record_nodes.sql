@@ -1,5 +1,6 @@
 -- Remember what the cluster reported, so that a push can be held against it, and say what operators
--- want of which node.
+-- want of which node. One that is to be closed is not ready from here on, whatever the cluster says:
+-- nobody gives it work any more.
 WITH seen AS (
     INSERT INTO nodes (name, cpu_millis, memory_bytes, gpus, gpu_type, ready, foreign_use, slots,
                        detail, seen_at)
@@ -10,7 +11,8 @@ WITH seen AS (
                 ready boolean, foreign_use jsonb, slots int, detail text)
     ON CONFLICT (name) DO UPDATE
        SET cpu_millis = excluded.cpu_millis, memory_bytes = excluded.memory_bytes,
-           gpus = excluded.gpus, gpu_type = excluded.gpu_type, ready = excluded.ready,
+           gpus = excluded.gpus, gpu_type = excluded.gpu_type,
+           ready = excluded.ready AND nodes.wish IS DISTINCT FROM 'close',
            foreign_use = excluded.foreign_use, slots = excluded.slots, detail = excluded.detail,
            seen_at = excluded.seen_at
     RETURNING name, wish),

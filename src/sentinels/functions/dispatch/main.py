@@ -19,6 +19,7 @@ from sentinels.db.engine import make_engine
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.dispatch.handler import Passes
 from sentinels.functions.events import EventFunction
+from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_settle, make_tracker
 from sentinels.settings import Settings, make_failpoint
@@ -38,6 +39,7 @@ def _build(settings: Settings) -> EventFunction:
         stopwatch=time.monotonic,
         policy=policy,
         max_launches=settings.max_launches,
+        paced=site_of(settings).paced,
     )
     passes = Passes(partial(run_pass, ports), telemetry.registry)
     return EventFunction(passes.poke, PostgresReading(engine, policy=policy).behind, telemetry)

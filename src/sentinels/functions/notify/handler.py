@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sentinels.core.workload import WorkloadRef
-from sentinels.functions.events import PING, WORKLOAD_ENDED, Hint
+from sentinels.functions.events import PING, Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +24,5 @@ class Ear:
         """Act on an event; of no interest or nonsense is nothing. Raises ``Unavailable``."""
         if hint.type == PING:
             self.deliver()
-        elif hint.type == WORKLOAD_ENDED and (ref := hint.workload()):
+        elif ref := hint.workload():
             self.look(ref)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flask import Request
@@ -19,6 +19,7 @@ from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
 from sentinels.core.submitting import SubmitPorts
 from sentinels.functions.routing import Query
+from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
 
 WAIT_LIMIT = 25
@@ -73,6 +74,7 @@ class FrontDoor:
     clock: Clock
     patience: Patience
     telemetry: Telemetry
+    kept_logs: KeptLogs = field(default_factory=KeptLogs)
 
 
 @dataclass(frozen=True, slots=True)

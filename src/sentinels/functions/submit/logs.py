@@ -2,7 +2,7 @@
 
 Comes in: an ``Ask``. Goes out: text and where the next piece begins. Offsets are bytes; a piece
 never ends inside a character, so pieces put together are the whole, nothing lost, nothing twice.
-Before: ``routes``. Next: ``Cluster.read_log``.
+Before: ``routes``. Next: ``kept_logs``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from flask import Response
 
 from sentinels.core.errors import NotFound
 from sentinels.core.job import TERMINAL_STATES, JobState
-from sentinels.core.ports import Cluster, JobRef
+from sentinels.core.ports import JobRef, LogChunk
 from sentinels.core.reading import AttemptView
 from sentinels.core.workload import WorkloadRef
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.kept_logs import ClusterLog, KeptLog, Log
 
 _BLOCK = 64 * 1024
 _TAIL_BLOCKS = 64
@@ -63,15 +64,34 @@ def _look(ask: Ask, job: JobRef, offset: int) -> Piece:
     attempt = chosen_attempt(ask, job)
     if attempt is None:
         return Piece(0, "", offset, offset, ended=_is_over(ask, job))
-    ref = WorkloadRef(job.id, attempt.attempt)
-    limit = ask.query.number("limit")
-    chunk = ask.door.cluster.read_log(ref, offset=offset, limit=limit)
+    chunk = _read(ask, job, attempt, offset)
     # The cluster's word that a log ended is only the last one once the attempt's end is committed:
     # before its launch there is no log either, which reads the same.
     ended = chunk.ended and not attempt.live
     data = chunk.data if ended else chunk.data[: whole_characters(chunk.data)]
     following = chunk.next_offset - (len(chunk.data) - len(data))
     return Piece(attempt.attempt, data.decode("utf-8", "replace"), offset, following, ended)
+
+
+def _read(ask: Ask, job: JobRef, attempt: AttemptView, offset: int) -> LogChunk:
+    live, limit = _live(ask, job, attempt), ask.query.number("limit")
+    chunk = live.read(offset=offset, limit=limit)
+    if chunk.data or not chunk.ended:
+        return chunk
+    kept = _kept(ask, attempt, live)
+    return kept.read(offset=offset, limit=limit) if kept else chunk
+
+
+def _live(ask: Ask, job: JobRef, attempt: AttemptView) -> ClusterLog:
+    return ClusterLog(ask.door.cluster, WorkloadRef(job.id, attempt.attempt))
+
+
+def _kept(ask: Ask, attempt: AttemptView, live: Log) -> KeptLog | None:
+    """The tracker's copy, where the cluster has let go of the log."""
+    tracker, run_id = ask.door.tracker, attempt.mlflow_run_id
+    if ask.door.cluster.keeps_logs or attempt.live or tracker is None or run_id is None:
+        return None
+    return None if live.size() else ask.door.kept_logs.find(tracker, run_id)
 
 
 def chosen_attempt(ask: Ask, job: JobRef) -> AttemptView | None:
@@ -99,21 +119,22 @@ def _tail_offset(ask: Ask, job: JobRef, lines: int) -> int:
     attempt = chosen_attempt(ask, job)
     if attempt is None:
         return 0
-    return tail_offset(ask.door.cluster, WorkloadRef(job.id, attempt.attempt), lines)
+    live = _live(ask, job, attempt)
+    return tail_offset(_kept(ask, attempt, live) or live, lines)
 
 
-def tail_offset(cluster: Cluster, ref: WorkloadRef, lines: int) -> int:
+def tail_offset(log: Log, lines: int) -> int:
     """Where the last ``lines`` lines begin, reading backwards from the end in blocks.
 
     A last line without a newline counts. Looks through 4 MiB at most.
     """
-    end = cluster.log_size(ref)
+    end = log.size()
     if end == 0 or lines == 0:
         return end
     start, found = end, 0
     for _ in range(_TAIL_BLOCKS):
         size = min(_BLOCK, start)
-        block = cluster.read_log(ref, offset=start - size, limit=size).data[:size]
+        block = log.read(offset=start - size, limit=size).data[:size]
         start -= size
         at = len(block) - 1 if start + size == end and block.endswith(b"\n") else len(block)
         while (at := block.rfind(b"\n", 0, at)) >= 0:

@@ -12,13 +12,12 @@ import functions_framework
 from flask import Request, Response
 
 from sentinels.clock import utc_now
-from sentinels.clusters.local.data import LocalDataStore
-from sentinels.clusters.local.images import LocalImageStore
 from sentinels.core.policy import Policy
 from sentinels.core.submitting import SubmitPorts
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health import PulseCollector
@@ -32,17 +31,20 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     engine, policy = make_engine(settings.database_url), Policy()
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
+    cluster, site = make_cluster(settings, failpoint), site_of(settings)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
             queue=PostgresIntake(engine, failpoint),
-            images=LocalImageStore(settings.home_path),
-            data=LocalDataStore(settings.data_store),
+            images=site.images(settings),
+            data=site.data(settings),
             events=HttpEvents(settings.sink),
             policy=policy,
+            keeps_secrets=site.keeps_secrets,
+            tracker_url=settings.tracker_url,
         ),
         reading=reading,
-        cluster=make_cluster(settings, failpoint),
+        cluster=cluster,
         tracker=tracker,
         tracker_trouble=lambda: (
             None

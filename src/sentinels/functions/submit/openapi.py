@@ -110,7 +110,7 @@ def _parameters(route: Documented) -> list[Json]:
         {"name": param.name, "in": "query", "description": param.about, "schema": _schema(param)}
         for param in route.query
     ]
-    return in_path + in_query + (_key() if route.takes else [])
+    return in_path + in_query + (_key() if route.takes == "Push" else [])
 
 
 def _key() -> list[Json]:

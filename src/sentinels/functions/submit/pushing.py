@@ -13,6 +13,7 @@ from flask import Response
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState
 from sentinels.core.ports import Json
+from sentinels.core.previewing import preview
 from sentinels.core.queueing import Pushed
 from sentinels.core.submitting import cancel, push
 from sentinels.functions.http import read_body, reply
@@ -24,10 +25,13 @@ _KEY_LIMIT = 200
 
 
 def push_jobs(ask: Ask) -> Response:
-    """Store one push: a job, or a sweep's jobs."""
+    """Store one push: a job, or a sweep's jobs; or only say what it would launch."""
     key = _key(ask.request.headers.get("Idempotency-Key"))
     body = _two_keys(read_json(read_body(ask.request)))
     ports = ask.door.ports
+    if ask.query.word("dry_run") == "true":
+        found = preview(ports, ask.caller, ask.door.cluster, **body)
+        return reply({"workloads": found})
     pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
     status = HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED
     return reply(_pushed_json(ask, pushed), status)

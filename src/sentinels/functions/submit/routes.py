@@ -1,7 +1,7 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``health``; ``openapi`` for the document.
+``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask import Response
 from sentinels.core.job import JobState
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing
+from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
@@ -79,7 +79,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "/v1/jobs",
         "Push a job, or a sweep's jobs; the same Idempotency-Key brings the same jobs again.",
         pushing.push_jobs,
-        {201: "Pushed", 200: "Pushed"},
+        {201: "Pushed", 200: "PushedOrPreview"},
+        (
+            Param(
+                "dry_run",
+                "true: store nothing, and answer with what would be launched.",
+                choices=("true", "false"),
+            ),
+        ),
         takes="Push",
     ),
     Route(
@@ -142,6 +149,21 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         (_limit(50, 500),),
     ),
     Route("GET", "/v1/nodes", "The cluster's nodes.", browsing.list_nodes, {200: "Nodes"}),
+    Route(
+        "GET",
+        "/v1/nodes/{name}",
+        "One node: what is on it until when, and which waiting jobs only it could take.",
+        retiring.show_node,
+        {200: "Leaving"},
+    ),
+    Route(
+        "POST",
+        "/v1/nodes/{name}/retire",
+        "Give a node no new work, so that it becomes empty; or give it work again.",
+        retiring.retire_node,
+        {200: "Leaving"},
+        takes="Retire",
+    ),
     Route(
         "GET",
         "/v1/notices",

@@ -127,11 +127,34 @@ _EVENT: dict[str, Schema] = {
 
 _NODE: dict[str, Schema] = {
     "name": _TEXT,
-    "ready": _FLAG,
+    "ready": {"type": "boolean", "description": "Whether it takes new work."},
+    "state": _one_of("ready", "retiring", "cordoned", "not ready"),
+    "detail": {"type": "string", "description": "Why it takes no new work."},
     **_AMOUNTS,
     "gpu_type": _or_null(_TEXT),
-    "used": _object(_AMOUNTS),
-    "jobs": _list_of(_WHOLE),
+    "used": {**_object(_AMOUNTS), "description": "What our jobs hold."},
+    "others": {**_object(_AMOUNTS), "description": "What is used by others than our jobs."},
+    "slots": {**_or_null(_WHOLE), "description": "How many more jobs it takes; null: any number."},
+    "jobs": {**_list_of(_WHOLE), "description": "Those of your team."},
+}
+
+_NODE_JOB: dict[str, Schema] = {
+    "job": _WHOLE,
+    "attempt": _WHOLE,
+    "user": _TEXT,
+    "team": _TEXT,
+    "started_at": _or_null(_MOMENT),
+    "ends_by": {**_or_null(_MOMENT), "description": "null: it has no time limit, or runs not yet."},
+}
+
+_STRANDED: dict[str, Schema] = {
+    "job": {**_WHOLE, "description": "The first of them."},
+    "team": _TEXT,
+    "waiting": _COUNT,
+    "resources": _object(
+        {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
+    ),
+    "why": _TEXT,
 }
 
 _NOTICE: dict[str, Schema] = {
@@ -176,6 +199,16 @@ SCHEMAS: dict[str, Schema] = {
     "Pushed": _object(
         {"jobs": _list_of(_named("Job")), "replayed": _FLAG, "queue": _object(_PLACE)}
     ),
+    "Preview": _object(
+        {
+            "workloads": {
+                "type": "array",
+                "items": _MAP,
+                "description": "One for each job, in the cluster's own words; ids not known are 0.",
+            }
+        }
+    ),
+    "PushedOrPreview": {"anyOf": [_named("Pushed"), _named("Preview")]},
     "Job": _object(_JOB),
     "JobDetail": _object({**_JOB, "config": _MAP, "attempts": _list_of(_named("Attempt"))}),
     "Jobs": _object({"jobs": _list_of(_named("Job")), "next_cursor": _or_null(_TEXT)}),
@@ -193,6 +226,23 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Node": _object(_NODE),
     "Nodes": _object({"nodes": _list_of(_named("Node"))}),
+    "Retire": _object({"undo": _FLAG}, optional=("undo",)),
+    "Leaving": _object(
+        {
+            "node": _named("Node"),
+            "running": {**_list_of(_object(_NODE_JOB)), "description": "Of every team."},
+            "launching": {
+                **_list_of(_object(_NODE_JOB)),
+                "description": "Launched, not seen on any node yet: they may turn up here.",
+            },
+            "stranded": {
+                **_list_of(_object(_STRANDED)),
+                "description": "Waiting jobs that fit this node and no other that takes work.",
+            },
+            "closed": {"type": "boolean", "description": "Whether the passes give it nothing now."},
+            "empty": _FLAG,
+        }
+    ),
     "Queue": _object(
         {
             "waiting": _list_of(_named("Job")),

@@ -14,7 +14,14 @@ from sentinels.core.capacity import Resources
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
 from sentinels.core.ports import Json
 from sentinels.core.quantity import format_cpu, format_memory
-from sentinels.core.reading import AttemptView, EventView, JobView, NodeView, NoticeView
+from sentinels.core.reading import (
+    AttemptView,
+    EventView,
+    JobView,
+    NodeJob,
+    NodeView,
+    NoticeView,
+)
 
 
 def job_json(job: JobView, queue: Json) -> dict[str, Json]:
@@ -100,15 +107,33 @@ def event_json(view: EventView) -> dict[str, Json]:
 
 
 def node_json(view: NodeView) -> dict[str, Json]:
-    """A node: what it offers, and what our workloads hold of that."""
+    """A node: what it offers, what our workloads hold of that and what others do, whether and why
+    it takes no new work.
+    """
     offered = view.node.allocatable
     return {
         "name": view.node.name,
-        "ready": view.node.ready,
+        "ready": view.takes_work,
+        "state": _node_state(view),
+        "detail": _node_detail(view),
         **_amounts(offered),
         "gpu_type": offered.gpu_type,
         "used": _amounts(view.used),
+        "others": _amounts(view.node.foreign),
+        "slots": view.node.slots,
         "jobs": list(view.jobs),
+    }
+
+
+def node_job_json(job: NodeJob) -> dict[str, Json]:
+    """A live attempt, and when its time limit ends it at the latest."""
+    return {
+        "job": job.ref.job_id,
+        "attempt": job.ref.attempt,
+        "user": job.user,
+        "team": job.team,
+        "started_at": time_json(job.started_at),
+        "ends_by": time_json(job.ends_by),
     }
 
 
@@ -143,6 +168,20 @@ def _message(job: JobView) -> str | None:
     if job.state in TERMINAL_STATES and job.reason:
         return job.reason.sentence
     return None
+
+
+def _node_state(view: NodeView) -> str:
+    if view.is_retiring:
+        return "retiring"
+    if view.node.ready:
+        return "ready"
+    return "cordoned" if "cordoned" in view.node.detail else "not ready"
+
+
+def _node_detail(view: NodeView) -> str:
+    if view.is_retiring:
+        return "retired by an operator: it takes no new work"
+    return "" if view.node.ready else view.node.detail
 
 
 def _attempt_state(attempt: AttemptView) -> str:

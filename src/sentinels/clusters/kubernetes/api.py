@@ -1,0 +1,253 @@
+"""The Kubernetes API as plain JSON over HTTP, from any thread, in bounded time.
+
+Credentials and TLS are the official client's; its models are left aside (docs/decisions/0012). What
+was answered is returned, also when it is a refusal; only silence is an error. A read is repeated
+once where the connection broke, a write never. Comes in: methods, paths, JSON. Goes out:
+``Answer``. Before: ``launch``, ``observe``. Next: an API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from sentinels.clock import utc_now
+from sentinels.core.errors import ClusterUnavailable
+from sentinels.core.ports import Json
+
+if TYPE_CHECKING:
+    import aiohttp
+    from kubernetes.aio.client import Configuration
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+LIST_SECONDS = 60.0
+_IN_FLIGHT = 32
+_JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. ``body`` is plain JSON; ``seconds`` bounds the whole answer."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    body: Json = None
+    content_type: str = _JSON
+    accept: str = _JSON
+    seconds: float = ANSWER_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server said, and when by its own clock."""
+
+    status: int
+    body: bytes
+    date: datetime
+    retry_after: float | None = None
+
+    @property
+    def json(self) -> Json:
+        """The body; None where it is no JSON."""
+        try:
+            found: Json = json.loads(self.body)
+        except ValueError:
+            return None
+        return found
+
+
+class Api:
+    """One API server. Raises ``ClusterUnavailable`` for silence."""
+
+    def __init__(self, kubeconfig: str = "") -> None:
+        """``kubeconfig`` is a file; empty: the pod's own service account."""
+        self._kubeconfig = kubeconfig
+        self._connection: _Connection | None = None
+        self._lock = threading.Lock()
+
+    def request(self, request: Request) -> Answer:
+        """One call."""
+        connection = self._connected()
+        return connection.run(connection.send(request), request.seconds)
+
+    def many(
+        self, requests: Sequence[Request], *, in_flight: int = _IN_FLIGHT
+    ) -> Iterator[tuple[int, Answer | ClusterUnavailable]]:
+        """Many calls, so many at a time; each with its place as soon as it is answered."""
+        connection = self._connected()
+        answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]] = SimpleQueue()
+        done = connection.start(_all(connection, requests, in_flight, answers))
+        for _ in requests:
+            yield answers.get()
+        done.result(ANSWER_SECONDS)
+
+    def get(self, path: str, **query: str) -> Answer:
+        """Read something small."""
+        return self.request(Request("GET", path, query or None))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self) -> _Connection:
+        with self._lock:
+            # A function is loaded before it is forked: threads do not survive that.
+            if self._connection is None or self._connection.pid != os.getpid():
+                self._connection = _Connection(self._kubeconfig)
+                weakref.finalize(self, self._connection.close)
+            return self._connection
+
+
+class _Connection:
+    """An event loop in a thread of its own, and a session over it."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self.pid = os.getpid()
+        self._kubeconfig = kubeconfig
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="api")
+        self._thread.start()
+        self._opened: tuple[aiohttp.ClientSession, Configuration] | None = None
+        self._opening = asyncio.Lock()
+
+    def start(self, work: Coroutine[None, None, _T]) -> Future[_T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[None, None, _T], seconds: float) -> _T:
+        future = self.start(work)
+        try:
+            return future.result(seconds + CONNECT_SECONDS + 5)
+        except TimeoutError as error:
+            future.cancel()
+            raise ClusterUnavailable("the Kubernetes API does not answer") from error
+
+    async def send(self, request: Request) -> Answer:
+        """One call, a read once more where its connection broke."""
+        try:
+            return await self._send(request)
+        except ClusterUnavailable as trouble:
+            if request.method != "GET" or not isinstance(trouble.__cause__, ConnectionError):
+                raise
+        return await self._send(request)
+
+    async def _send(self, request: Request) -> Answer:
+        import aiohttp
+
+        session, configuration = await self._open()
+        try:
+            async with session.request(
+                request.method,
+                str(configuration.host) + request.path,
+                params=request.query,
+                data=None if request.body is None else json.dumps(request.body).encode(),
+                headers=await self._headers(configuration, request),
+                timeout=aiohttp.ClientTimeout(total=request.seconds, sock_connect=CONNECT_SECONDS),
+            ) as answer:
+                return _read(answer.status, answer.headers, await answer.read())
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            why = str(error) or type(error).__name__
+            raise ClusterUnavailable(f"the Kubernetes API does not answer: {why}") from error
+
+    @staticmethod
+    async def _headers(configuration: Configuration, request: Request) -> dict[str, str]:
+        headers = {"Accept": request.accept}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        # It renews what is about to expire.
+        token = await configuration.get_api_key_with_prefix("BearerToken")
+        return headers | ({"Authorization": token} if token else {})
+
+    async def _open(self) -> tuple[aiohttp.ClientSession, Configuration]:
+        import aiohttp
+
+        async with self._opening:
+            if self._opened is None:
+                configuration = await _configuration(self._kubeconfig)
+                connector = aiohttp.TCPConnector(limit=0, ssl=_tls(configuration))
+                self._opened = aiohttp.ClientSession(connector=connector), configuration
+            return self._opened
+
+    def close(self) -> None:
+        if self.pid != os.getpid() or self._loop.is_closed():
+            return
+        if self._opened is not None:
+            self.run(self._opened[0].close(), ANSWER_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(ANSWER_SECONDS)
+        self._loop.close()
+
+
+async def _all(
+    connection: _Connection,
+    requests: Sequence[Request],
+    in_flight: int,
+    answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]],
+) -> None:
+    free = asyncio.Semaphore(in_flight)
+
+    async def one(place: int, request: Request) -> None:
+        async with free:
+            try:
+                answers.put((place, await connection.send(request)))
+            except ClusterUnavailable as trouble:
+                answers.put((place, trouble))
+
+    await asyncio.gather(*(one(place, request) for place, request in enumerate(requests)))
+
+
+async def _configuration(kubeconfig: str) -> Configuration:
+    from kubernetes.aio import config
+    from kubernetes.aio.client import Configuration
+
+    found = Configuration()
+    try:
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]  # theirs is untyped
+        else:
+            config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # likewise
+    except (config.ConfigException, OSError) as error:
+        raise ClusterUnavailable(
+            f"no credentials for the Kubernetes API: {error}",
+            remedy="set SENTINELS_KUBECONFIG, or run it in the cluster with a service account",
+        ) from error
+    return found
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
+    if not str(configuration.host).startswith("https"):
+        return True
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        date = utc_now()
+    wait = headers.get("Retry-After", "")
+    return Answer(status, body, date, float(wait) if wait.isdecimal() else None)

@@ -1,0 +1,66 @@
+"""What a push would launch, without pushing: every check of a push, then the cluster's own words.
+
+Comes in: a caller and what they sent, as plain data. Goes out: one document for each job, or every
+fault at once. Before: ``functions/submit``. Next: ``submitting``, ``Cluster.preview``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sentinels.core.job import JobId, JobState
+from sentinels.core.launching import build_workload
+from sentinels.core.ports import Cluster, Json, TrackerRun
+from sentinels.core.queueing import Caller, LiveAttempt
+from sentinels.core.submission import Submission
+from sentinels.core.submission_reading import expand_sweep, read_submission
+from sentinels.core.submitting import SubmitPorts, check
+from sentinels.core.workload import Image, Workload, WorkloadRef
+
+NOT_YET = 0
+"""Stands for the ids of a job and of its tracker's run, which only a push makes."""
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def preview(
+    ports: SubmitPorts, caller: Caller, cluster: Cluster, *, image: object, config: object
+) -> list[Mapping[str, Json]]:
+    """What the cluster would be given for each job of this push; nothing is stored.
+
+    Raises ``InvalidSubmission`` with every fault.
+    """
+    submission = read_submission(image, config)
+    found = check(ports, caller, submission)
+    return [
+        cluster.preview(_workload(ports, caller, each, found)) for each in expand_sweep(submission)
+    ]
+
+
+def _workload(ports: SubmitPorts, caller: Caller, submission: Submission, image: Image) -> Workload:
+    run = _run(ports.tracker_url)
+    attempt = LiveAttempt(
+        ref=WorkloadRef(JobId(NOT_YET), 1),
+        state=JobState.QUEUED,
+        user=caller.user,
+        team=caller.team,
+        image=image,
+        submission=submission,
+        sweep_id=None,
+        resources=submission.resources,
+        launched=False,
+        lease_expired=False,
+        seconds_since_launch=0.0,
+        submitted_at=_NEVER,
+        cancel_actor=None,
+        run=run,
+    )
+    return build_workload(attempt, run, ports.tracker_url)
+
+
+def _run(tracker_url: str) -> TrackerRun | None:
+    if not tracker_url:
+        return None
+    run_id = str(NOT_YET)
+    return TrackerRun(run_id, run_id, tracker_url, f"{tracker_url.rstrip('/')}/{run_id}")

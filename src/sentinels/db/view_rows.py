@@ -1,0 +1,121 @@
+"""Rows as the views of ``core.reading``. Before: ``engine``. Next: ``reading``."""
+
+from __future__ import annotations
+
+from sqlalchemy import RowMapping
+
+from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.observation import Usage
+from sentinels.core.quantity import parse_duration
+from sentinels.core.reading import (
+    AttemptView,
+    EventView,
+    JobView,
+    NodeJob,
+    NoticeView,
+    Pulse,
+)
+from sentinels.db.rows import image_of, ref_of, resources_of
+
+
+def job_of(row: RowMapping) -> JobView:
+    """A row of ``read_jobs.sql``."""
+    return JobView(
+        id=JobId(row["id"]),
+        name=row["name"],
+        experiment=row["experiment"],
+        user=row["user_name"],
+        team=row["team"],
+        image=image_of(row["image"]),
+        config=row["config"],
+        state=JobState(row["state"]),
+        reason=_reason_of(row),
+        attempt=row["attempt"],
+        resources=resources_of(row),
+        sweep_id=row["sweep_id"],
+        submitted_at=row["submitted_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        cancel_actor=row["cancel_actor"],
+        last_exit_code=row["exit_code"],
+        last_mlflow_url=row["mlflow_url"],
+        last_event=row["last_event"] or 0,
+        last_detail=row["detail"] or None,
+    )
+
+
+def attempt_of(row: RowMapping) -> AttemptView:
+    """A row of ``read_attempts.sql``."""
+    return AttemptView(
+        attempt=row["attempt"],
+        live=row["live"],
+        uid=row["uid"],
+        node=row["node"],
+        launched_at=row["launched_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        exit_code=row["exit_code"],
+        reason=_reason_of(row),
+        message=row["message"] or None,
+        outputs_complete=row["outputs_complete"],
+        mlflow_run_id=row["mlflow_run_id"],
+        mlflow_url=row["mlflow_url"],
+        usage=Usage(
+            peak_memory_bytes=row["peak_memory_bytes"],
+            cpu_seconds=row["cpu_seconds"],
+            peak_gpu_memory_bytes=row["peak_gpu_memory_bytes"],
+            mean_gpu_percent=row["mean_gpu_percent"],
+        ),
+    )
+
+
+def event_of(row: RowMapping, job_id: JobId) -> EventView:
+    """A row of ``read_events.sql``."""
+    event = JobEvent(
+        job_id=job_id,
+        attempt=row["attempt"],
+        from_state=JobState(row["from_state"]) if row["from_state"] else None,
+        to_state=JobState(row["to_state"]),
+        reason=_reason_of(row),
+        actor=row["actor"],
+        at=row["at"],
+        detail=row["detail"] or None,
+    )
+    return EventView(row["id"], event)
+
+
+def node_job_of(row: RowMapping) -> NodeJob:
+    """A row of ``read_node_jobs.sql``."""
+    return NodeJob(
+        ref=ref_of(row),
+        user=row["user_name"],
+        team=row["team"],
+        node=row["node"],
+        started_at=row["started_at"],
+        time_limit=parse_duration(row["time_limit"]) if row["time_limit"] else None,
+    )
+
+
+def notice_of(row: RowMapping) -> NoticeView:
+    """A row of ``read_notices.sql``."""
+    same = ("id", "attempt", "kind", "recipient", "state", "tries", "error")
+    return NoticeView(
+        **{name: row[name] for name in same},
+        job_id=JobId(row["job_id"]),
+        text=row["body"],
+        created_at=row["created_at"],
+        delivered_at=row["delivered_at"],
+    )
+
+
+def pulse_of(row: RowMapping) -> Pulse:
+    """The row of ``read_pulse.sql``."""
+    values = dict(row)
+    for name in ("oldest_waiting_seconds", "last_pass_seconds", "outbox_overdue_seconds"):
+        values[name] = None if values[name] is None else float(values[name])
+    return Pulse(**values)
+
+
+def _reason_of(row: RowMapping) -> Reason | None:
+    return Reason(row["reason"]) if row["reason"] else None

@@ -1,0 +1,90 @@
+"""Where workloads run: the adapters that belong together, chosen by ``SENTINELS_CLUSTER``.
+
+The Kubernetes client is imported only where it is wanted. Comes in: ``Settings``. Goes out: a
+cluster, where its images are looked up, where its data is. Before: ``wiring``. Next:
+``clusters/local``, ``clusters/kubernetes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sentinels.clusters.local.cluster import LocalCluster
+from sentinels.clusters.local.data import LocalDataStore
+from sentinels.clusters.local.images import LocalImageStore
+from sentinels.core.errors import InvalidRequest
+from sentinels.core.ports import Cluster, DataStore, Failpoint, ImageStore
+from sentinels.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One kind of cluster. ``paced``: it starts workloads at a rate of its own; ``keeps_secrets``:
+    it has secrets of each team.
+    """
+
+    cluster: Callable[[Settings, Failpoint], Cluster]
+    images: Callable[[Settings], ImageStore]
+    data: Callable[[Settings], DataStore]
+    paced: bool
+    keeps_secrets: bool
+
+
+def site_of(settings: Settings) -> Site:
+    """The site that the settings name. Raises ``InvalidRequest`` where there is none."""
+    if settings.cluster not in SITES:
+        raise InvalidRequest(
+            f"SENTINELS_CLUSTER={settings.cluster!r} is none",
+            remedy=f"it is one of: {', '.join(SITES)}",
+        )
+    return SITES[settings.cluster]
+
+
+def _this_machine(settings: Settings, failpoint: Failpoint) -> Cluster:
+    return LocalCluster(
+        settings.home_path,
+        notify_url=settings.notify_url,
+        data_store=settings.data_store,
+        failpoint=failpoint,
+    )
+
+
+def _kubernetes(settings: Settings, _: Failpoint) -> Cluster:
+    from sentinels.clusters.kubernetes.api import Api
+    from sentinels.clusters.kubernetes.cluster import KubernetesCluster
+    from sentinels.clusters.kubernetes.options import options_from
+
+    return KubernetesCluster(Api(settings.kubeconfig), options_from(settings))
+
+
+def _references(_: Settings) -> ImageStore:
+    from sentinels.clusters.kubernetes.images import ReferenceImageStore
+
+    return ReferenceImageStore()
+
+
+def _mounted_or_claimed(settings: Settings) -> DataStore:
+    from sentinels.clusters.kubernetes.data import ClaimedDataStore
+
+    if settings.data_store:
+        return LocalDataStore(settings.data_store)
+    return ClaimedDataStore(settings.data_claim)
+
+
+SITES: dict[str, Site] = {
+    "local": Site(
+        cluster=_this_machine,
+        images=lambda settings: LocalImageStore(settings.home_path),
+        data=lambda settings: LocalDataStore(settings.data_store),
+        paced=False,
+        keeps_secrets=False,
+    ),
+    "kubernetes": Site(
+        cluster=_kubernetes,
+        images=_references,
+        data=_mounted_or_claimed,
+        paced=True,
+        keeps_secrets=True,
+    ),
+}

@@ -1,0 +1,137 @@
+"""Whatever befalls the API server's answers: nothing twice, nothing lost, no end undone.
+
+The verbs, their processes, PostgreSQL, the API server and its controllers are real; nodes and what
+runs on them are simulated. Faults come from a proxy in front of the API server, deaths from
+``kill -9``. What is claimed is judged from the database and from what an auditor of its own saw.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import Engine
+
+from sentinels.core.errors import SentinelsError
+from sentinels.core.queueing import Caller
+from tests.support.fault_proxy import Call, Fault, FaultProxy, Rule, chances, never
+from tests.support.ward import Ward, functions, open_ward, until
+
+KILLS = 100
+
+
+@dataclass
+class Storm:
+    """A ward whose way to the API server leads through a proxy."""
+
+    ward: Ward
+    proxy: FaultProxy
+    broken_passes: int = 0
+
+    def tick(self) -> None:
+        """A pass; one that cannot be done now is the next one's."""
+        try:
+            self.ward.tick()
+        except SentinelsError:
+            self.broken_passes += 1
+
+    def all_ended(self) -> bool:
+        self.tick()
+        return self.ward.all_ended()
+
+
+@pytest.fixture
+def storm(kubeconfig: Path, engine: Engine, caller: Caller, kwok_room: None) -> Iterator[Storm]:
+    with (
+        FaultProxy(kubeconfig, slow_seconds=1.5) as proxy,
+        open_ward(
+            engine, caller, kubeconfig, through=proxy.own_kubeconfig, lease_seconds=1.0
+        ) as ward,
+    ):
+        yield Storm(ward, proxy)
+
+
+def on_writes(fault: Fault, chance: float, *, seed: int = 1) -> Rule:
+    dealt = chances(seed, {fault: chance})
+
+    def rule(call: Call) -> Fault | None:
+        return dealt(call) if call.writes else None
+
+    return rule
+
+
+ONE_KIND = {
+    Fault.REJECT: chances(1, {Fault.REJECT: 0.2}),
+    Fault.THROTTLE: chances(1, {Fault.THROTTLE: 0.2}),
+    Fault.RESET_BEFORE: chances(1, {Fault.RESET_BEFORE: 0.2}),
+    Fault.SLOW: chances(1, {Fault.SLOW: 0.1}),
+    # Each of these costs the caller its whole patience, so there are fewer.
+    Fault.HANG_AFTER: on_writes(Fault.HANG_AFTER, 0.05),
+    Fault.TIMEOUT_AFTER: chances(1, {Fault.TIMEOUT_AFTER: 0.2}),
+    Fault.RESET_AFTER: chances(1, {Fault.RESET_AFTER: 0.2}),
+    Fault.CUT: chances(1, {Fault.CUT: 0.2}),
+}
+MIX = {
+    Fault.REJECT: 0.04,
+    Fault.THROTTLE: 0.03,
+    Fault.RESET_BEFORE: 0.03,
+    Fault.SLOW: 0.02,
+    Fault.HANG_AFTER: 0.002,
+    Fault.TIMEOUT_AFTER: 0.05,
+    Fault.RESET_AFTER: 0.05,
+    Fault.CUT: 0.03,
+}
+
+
+def judge_all_succeeded(ward: Ward, jobs: int) -> None:
+    ward.judge()
+    assert ward.states() == {"succeeded": jobs}
+    # Trouble on the way to the API server is nobody's end: no attempt was given up for it.
+    assert ward.desk.ask("SELECT max(attempt) FROM jobs") == [(1,)]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_kind_of_fault_on_its_own(storm: Storm, fault: Fault) -> None:
+    ward, jobs = storm.ward, 24
+    ward.push(jobs)
+    storm.proxy.rule = ONE_KIND[fault]
+    until(storm.all_ended, seconds=120, say=ward.unended)
+    assert storm.proxy.met[fault] > 0
+    judge_all_succeeded(ward, jobs)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_kinds_of_faults_together(storm: Storm, seed: int) -> None:
+    ward, jobs = storm.ward, 60
+    ward.push(jobs)
+    storm.proxy.rule = chances(seed, MIX)
+    until(storm.all_ended, seconds=150, say=ward.unended)
+    assert len(storm.proxy.met) >= 5
+    judge_all_succeeded(ward, jobs)
+
+
+@pytest.mark.timeout(300)
+def test_dispatchers_that_are_killed_all_the_time_in_a_storm(storm: Storm, tmp_path: Path) -> None:
+    """Two dispatchers and a notify, ``kill -9`` a hundred times, in the storm, while jobs come."""
+    ward, random, pushed = storm.ward, Random(5), 0
+    log = tmp_path / "functions.log"
+    storm.proxy.rule = chances(3, MIX)
+    with functions(ward, log, {"dispatch": 2, "notify": 1}) as processes:
+        deadline = time.monotonic() + 150
+        while processes.kills["dispatch"] < KILLS:
+            assert time.monotonic() < deadline, f"{processes.kills}\n{log.read_text()[-3000:]}"
+            if processes.kills["dispatch"] % 5 == 0:
+                pushed += len(ward.push(5))
+            time.sleep(random.uniform(0.2, 1.1))
+            processes.kill_one("dispatch", random)
+            if random.random() < 0.3:
+                processes.kill_one("notify", random)
+        storm.proxy.rule = never
+        until(ward.all_ended, seconds=90, say=lambda: (ward.unended(), log.read_text()[-2000:]))
+    judge_all_succeeded(ward, pushed)
