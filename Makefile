@@ -50,6 +50,8 @@ lock: $(READY) ## resolve the requirement files anew
 	$(LOCK) --extra local --output-file requirements/local.txt
 	$(LOCK) --extra functions --extra kubernetes --output-file requirements/functions.txt
 	$(LOCK) --output-file requirements/cli.txt
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile - --quiet --generate-hashes --no-annotate --no-header \
+		--universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/build.txt
 	echo uv | $(BIN)/uv pip compile - --quiet --generate-hashes --no-annotate --no-header \
 		--universal --python-version 3.11 --output-file requirements/bootstrap.txt
 

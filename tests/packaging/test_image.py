@@ -1,4 +1,4 @@
-"""The image: really built, without a network, and run as a cluster's strictest policy would run it."""
+"""The image: really built, without a network, and run as the strictest cluster would run it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ _STRICT = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", 
 _ANY_USER = "12345:23456"
 _READY_SECONDS = 60.0
 _FUNCTIONS = ("dispatch", "notify", "submit")
+_KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: nowhere
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+clusters: [{name: nowhere, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: nobody, user: {token: none}}]
+"""
+_IMPORT_ALL = """
+import importlib, pathlib, sentinels
+root = pathlib.Path(sentinels.__file__).parent
+for part in ("core", "db", "services", "clusters/kubernetes", "functions", "cli"):
+    for path in (root / part).rglob("*.py"):
+        if path.stem not in ("main", "env", "__main__") and "versions" not in path.parts:
+            importlib.import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
+            print(path.stem)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +69,11 @@ def facts(engine: Podman) -> Mapping[str, object]:
 
 
 @contextmanager
-def running(engine: Podman, options: Sequence[str], *words: str) -> Iterator[str]:
+def running(
+    engine: Podman, options: Sequence[str], *words: str, user: str = _ANY_USER
+) -> Iterator[str]:
     """A container in the background, by its id; its log is told where the block fails."""
-    strict = ("run", "--detach", *_STRICT, "--user", _ANY_USER)
+    strict = ("run", "--detach", *_STRICT, "--user", user)
     container = engine.ask(*strict, *options, IMAGE, *words)
     try:
         yield container
@@ -93,19 +112,25 @@ def answers(url: str) -> bool:
 
 @pytest.mark.parametrize("function", _FUNCTIONS)
 def test_each_function_answers_and_ends_politely(
-    engine: Podman, database_url: str, function: str
+    engine: Podman, database_url: str, short_tmp: Path, function: str
 ) -> None:
+    kubeconfig = short_tmp / "kubeconfig"
+    kubeconfig.write_text(_KUBECONFIG)
     port = free_port()
     (socket_folder,) = parse_qs(urlsplit(database_url).query)["host"]
     settings = {
         "FUNCTION": function,
         "PORT": str(port),
         "SENTINELS_DATABASE_URL": database_url,
-        "SENTINELS_HOME": "/tmp/home",
+        "SENTINELS_CLUSTER": "kubernetes",
+        "SENTINELS_KUBECONFIG": str(kubeconfig),
     }
     options = [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
-    options += ["--volume", f"{socket_folder}:{socket_folder}"]
-    with running(engine, options) as container:
+    for shared in (socket_folder, kubeconfig):
+        options += ["--volume", f"{shared}:{shared}"]
+    owner = Path(socket_folder).stat()  # PostgreSQL's socket is for its owner alone
+    assert owner.st_uid > 0
+    with running(engine, options, user=f"{owner.st_uid}:{owner.st_gid}") as container:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
         if function == "submit":
             assert answers(f"http://127.0.0.1:{port}/readyz"), "PostgreSQL is there"
@@ -147,6 +172,12 @@ def test_without_a_function_it_says_what_to_give(engine: Podman) -> None:
 
 def test_it_has_the_command(engine: Podman) -> None:
     assert ran(engine, "sentinels", "--version") == (0, "sentinels 0.1.0\n")
+
+
+def test_what_is_installed_is_all_that_the_functions_import(engine: Podman) -> None:
+    code, said = ran(engine, "python", "-P", "-c", _IMPORT_ALL)
+    assert code == 0, said
+    assert len(said.splitlines()) > 100
 
 
 def test_it_holds_the_whole_package_compiled_and_nothing_of_what_built_it(engine: Podman) -> None:
@@ -195,18 +226,13 @@ def test_it_runs_as_a_numeric_user_and_leaves_the_command_open(facts: Mapping[st
 
 def test_its_size_is_known(engine: Podman, facts: Mapping[str, object]) -> None:
     """What is above the base; a newer Sentinels alone is a layer of its own."""
-    layers = [
-        (int(line.split("\t")[0]), line.split("\t")[1])
-        for line in engine.ask(
-            "history", "--human=false", "--no-trunc", "--format={{.Size}}\t{{.CreatedBy}}", IMAGE
-        ).splitlines()
-    ]
+    told = json.loads(engine.ask("history", "--no-trunc", "--format=json", IMAGE))
+    layers = [(int(layer["size"]), str(layer.get("CreatedBy", ""))) for layer in told]
     ours = sum(size for size, _ in layers[:-1])
     (package,) = (size for size, made_by in layers if "/dist/" in made_by)
-    print(
-        f"\nthe image: {int(str(facts['Size'])) / _MEGABYTE:.0f} MB, of which {ours / _MEGABYTE:.0f} MB "
-        f"above its base ({BASE}) and {package / _MEGABYTE:.1f} MB Sentinels itself"
-    )
+    whole = int(str(facts["Size"]))
+    print(f"\nMB: image {whole // _MEGABYTE}, above its base {ours // _MEGABYTE}")
+    print(f"Sentinels itself {package / _MEGABYTE:.1f}, base here: {BASE}")
     assert package < _MOST_OF_OUR_OWN
     assert ours < _MOST_ABOVE_THE_BASE
 

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("bootstrap", "cli", "dev", "local")
+LOCKS = ("bootstrap", "build", "cli", "dev", "functions", "local")
 _OWN_NAME = "sentinels-ml"
 
 
@@ -40,7 +40,9 @@ def wanted(lock: str) -> list[Requirement]:
     extras = project["optional-dependencies"]
     lists = {
         "cli": project["dependencies"],
+        "functions": [*project["dependencies"], *extras["functions"], *extras["kubernetes"]],
         "local": [*project["dependencies"], *extras["functions"], *extras["local"]],
+        "build": PROJECT["build-system"]["requires"],
     }
     lists["dev"] = [*lists["local"], *PROJECT["dependency-groups"]["dev"]]
     asked = [Requirement(line) for line in lists[lock]]
@@ -62,7 +64,7 @@ def test_no_file_names_a_registry(file: str) -> None:
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host", text)
 
 
-@pytest.mark.parametrize("lock", ["cli", "local", "dev"])
+@pytest.mark.parametrize("lock", ["build", "cli", "functions", "local", "dev"])
 def test_the_pins_are_what_pyproject_asks_for(lock: str) -> None:
     pinned = pins(lock)
 
@@ -80,5 +82,5 @@ def test_the_cli_alone_installs_small() -> None:
 def test_every_installation_pins_the_same_versions() -> None:
     dev = pins("dev")
 
-    for lock in ("cli", "local"):
+    for lock in ("build", "cli", "functions", "local"):
         assert pins(lock).items() <= dev.items()

@@ -78,7 +78,7 @@ def _read(ask: Ask, job: JobRef, attempt: AttemptView, offset: int) -> LogChunk:
     chunk = live.read(offset=offset, limit=limit)
     if chunk.data or not chunk.ended:
         return chunk
-    kept = _kept(ask, attempt, live)
+    kept = _kept(ask, attempt, live, offset)
     return kept.read(offset=offset, limit=limit) if kept else chunk
 
 
@@ -86,12 +86,16 @@ def _live(ask: Ask, job: JobRef, attempt: AttemptView) -> ClusterLog:
     return ClusterLog(ask.door.cluster, WorkloadRef(job.id, attempt.attempt))
 
 
-def _kept(ask: Ask, attempt: AttemptView, live: Log) -> KeptLog | None:
-    """The tracker's copy, where the cluster has let go of the log."""
+def _kept(ask: Ask, attempt: AttemptView, live: Log, offset: int) -> KeptLog | None:
+    """The tracker's copy, where the cluster has let go of the log: it has not even the byte before
+    ``offset``.
+    """
     tracker, run_id = ask.door.tracker, attempt.mlflow_run_id
     if ask.door.cluster.keeps_logs or attempt.live or tracker is None or run_id is None:
         return None
-    return None if live.size() else ask.door.kept_logs.find(tracker, run_id)
+    if live.read(offset=max(0, offset - 1), limit=1).data:
+        return None
+    return ask.door.kept_logs.find(tracker, run_id)
 
 
 def chosen_attempt(ask: Ask, job: JobRef) -> AttemptView | None:
@@ -120,7 +124,7 @@ def _tail_offset(ask: Ask, job: JobRef, lines: int) -> int:
     if attempt is None:
         return 0
     live = _live(ask, job, attempt)
-    return tail_offset(_kept(ask, attempt, live) or live, lines)
+    return tail_offset(_kept(ask, attempt, live, 0) or live, lines)
 
 
 def tail_offset(log: Log, lines: int) -> int:
