@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-annotate --no-header \
 	--universal --python-version 3.11
+AS_TESTED := --constraints requirements/dev.txt
 
 # Compiled modules make every start of a function and of MLflow twice as fast.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,11 +48,11 @@ bench: $(READY) ## the benchmarks, as ratios measured in one go
 
 lock: $(READY) ## resolve the requirement files anew
 	$(LOCK) --extra local --extra kubernetes --group dev --output-file requirements/dev.txt
-	$(LOCK) --extra local --output-file requirements/local.txt
-	$(LOCK) --extra functions --extra kubernetes --output-file requirements/functions.txt
-	$(LOCK) --output-file requirements/cli.txt
+	$(LOCK) --extra local $(AS_TESTED) --output-file requirements/local.txt
+	$(LOCK) --extra functions --extra kubernetes $(AS_TESTED) --output-file requirements/functions.txt
+	$(LOCK) $(AS_TESTED) --output-file requirements/cli.txt
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile - --quiet --generate-hashes --no-annotate --no-header \
-		--universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/build.txt
+		--universal --python-version 3.11 $(AS_TESTED) --output-file requirements/build.txt
 	echo uv | $(BIN)/uv pip compile - --quiet --generate-hashes --no-annotate --no-header \
 		--universal --python-version 3.11 --output-file requirements/bootstrap.txt
 

@@ -222,6 +222,8 @@ class ControlPlane:
             f"--default-not-ready-toleration-seconds={self.speed.toleration}",
             f"--default-unreachable-toleration-seconds={self.speed.toleration}",
             "--endpoint-reconciler-type=none",
+            # Debian's etcd 3.4 cannot say how far a watch is: clients would try again for minutes.
+            "--feature-gates=WatchList=false",
         ]
 
     def _controller_manager(self) -> Sequence[str]:

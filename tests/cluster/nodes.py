@@ -71,7 +71,7 @@ class SimulatedNodes:
                     f"--kubeconfig={self._cluster.kubeconfig}",
                     f"--config={_STAGES}",
                     "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
-                    "--node-lease-duration-seconds=40",
+                    "--node-lease-duration-seconds=8",
                     "--cidr=10.99.0.0/16",
                 ]
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -18,10 +18,12 @@ from sqlalchemy import Engine
 
 from sentinels.core.errors import SentinelsError
 from sentinels.core.queueing import Caller
+from tests.cluster.control_plane import ControlPlane
 from tests.support.fault_proxy import Call, Fault, FaultProxy, Rule, chances, never
 from tests.support.ward import Ward, functions, open_ward, until
 
-KILLS = 100
+KILLS = 110
+OUTAGE_SECONDS = 30.0
 
 
 @dataclass
@@ -45,7 +47,10 @@ class Storm:
 
 
 @pytest.fixture
-def storm(kubeconfig: Path, engine: Engine, caller: Caller, kwok_room: None) -> Iterator[Storm]:
+def storm(
+    control_plane: ControlPlane, kwok_room: None, engine: Engine, caller: Caller
+) -> Iterator[Storm]:
+    kubeconfig = control_plane.kubeconfig
     with (
         FaultProxy(kubeconfig, slow_seconds=1.5) as proxy,
         open_ward(
@@ -116,22 +121,59 @@ def test_all_kinds_of_faults_together(storm: Storm, seed: int) -> None:
     judge_all_succeeded(ward, jobs)
 
 
-@pytest.mark.timeout(300)
-def test_dispatchers_that_are_killed_all_the_time_in_a_storm(storm: Storm, tmp_path: Path) -> None:
-    """Two dispatchers and a notify, ``kill -9`` a hundred times, in the storm, while jobs come."""
+@dataclass
+class Outages:
+    """What happens to the control plane between the kills: each once, when it is due."""
+
+    control_plane: ControlPlane
+    up_again_at: float = 0.0
+    done: set[str] = field(default_factory=set)
+
+    def go_on(self, kills: int) -> None:
+        if kills >= KILLS // 4 and "api server" not in self.done:
+            self.done.add("api server")
+            self.control_plane.kill("apiserver")
+            self.up_again_at = time.monotonic() + OUTAGE_SECONDS
+        if self.up_again_at and time.monotonic() > self.up_again_at:
+            self.up_again_at = 0.0
+            self.control_plane.start_part("apiserver")
+        if kills >= 3 * KILLS // 4 and not self.up_again_at and "etcd" not in self.done:
+            self.done.add("etcd")
+            self.control_plane.kill("etcd")
+            self.control_plane.start_part("etcd")
+
+    def be_over(self) -> None:
+        self.control_plane.start_part("etcd")
+        self.control_plane.start_part("apiserver")
+
+
+@pytest.mark.timeout(360)
+def test_dispatchers_that_are_killed_all_the_time_in_a_storm(
+    storm: Storm, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    """Two dispatchers and a notify: ``kill -9`` more than a hundred times, while jobs come, answers
+    break, the API server is away for half a minute and etcd is killed.
+    """
     ward, random, pushed = storm.ward, Random(5), 0
-    log = tmp_path / "functions.log"
+    log, outages = tmp_path / "functions.log", Outages(control_plane)
     storm.proxy.rule = chances(3, MIX)
-    with functions(ward, log, {"dispatch": 2, "notify": 1}) as processes:
-        deadline = time.monotonic() + 150
-        while processes.kills["dispatch"] < KILLS:
-            assert time.monotonic() < deadline, f"{processes.kills}\n{log.read_text()[-3000:]}"
-            if processes.kills["dispatch"] % 5 == 0:
-                pushed += len(ward.push(5))
-            time.sleep(random.uniform(0.2, 1.1))
-            processes.kill_one("dispatch", random)
-            if random.random() < 0.3:
-                processes.kill_one("notify", random)
-        storm.proxy.rule = never
-        until(ward.all_ended, seconds=90, say=lambda: (ward.unended(), log.read_text()[-2000:]))
+    deadline = time.monotonic() + 200
+    try:
+        with functions(ward, log, {"dispatch": 2, "notify": 1}) as processes:
+            while processes.kills["dispatch"] < KILLS or outages.up_again_at:
+                assert time.monotonic() < deadline, (processes.kills, log.read_text()[-3000:])
+                if processes.kills["dispatch"] % 4 == 0:
+                    pushed += len(ward.push(4, env={"TEST_SECONDS": "1s"}))
+                time.sleep(random.uniform(0.2, 1.1))
+                processes.kill_one("dispatch", random)
+                if random.random() < 0.3:
+                    processes.kill_one("notify", random)
+                outages.go_on(processes.kills["dispatch"])
+            storm.proxy.rule = never
+            until(
+                ward.all_ended, seconds=100, say=lambda: (ward.unended(), log.read_text()[-2000:])
+            )
+    finally:
+        outages.be_over()
+    assert outages.done == {"api server", "etcd"}
     judge_all_succeeded(ward, pushed)

@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -24,6 +23,8 @@ from sqlalchemy import Engine
 from sentinels.core.capacity import Resources
 from sentinels.core.pacing import AHEAD_SECONDS, FIRST_WINDOW
 from sentinels.core.queueing import Caller
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.nodes import SimulatedNodes
 from tests.support.direct_api import Body, DirectApi
 from tests.support.packing import Bin, pack
 from tests.support.ward import Ward, open_ward
@@ -216,9 +217,9 @@ def size(quantity: str) -> int:
 
 
 @pytest.fixture
-def fleet(kubeconfig: Path) -> Iterator[DirectApi]:
+def fleet(control_plane: ControlPlane, simulated: SimulatedNodes) -> Iterator[DirectApi]:
     """The hundred nodes, ready; and gone after that."""
-    api = DirectApi(kubeconfig)
+    api = DirectApi(control_plane.kubeconfig)
     names = []
     try:
         for number, kind in enumerate(each for each in FLEET for _ in range(each.count)):
@@ -255,12 +256,17 @@ def bound_on(api: DirectApi, name: str) -> set[str]:
 
 @pytest.mark.timeout(400)
 def test_two_thousand_jobs_flow_through_a_hundred_mixed_nodes(
-    fleet: DirectApi, kubeconfig: Path, engine: Engine, caller: Caller
+    fleet: DirectApi, engine: Engine, caller: Caller
 ) -> None:
     assert sum(order.count for order in ORDERS) == JOBS
-    with open_ward(engine, caller, kubeconfig, max_launches=200) as ward:
+    with open_ward(engine, caller, fleet.kubeconfig, max_launches=200) as ward:
         for order in ORDERS:
-            ward.push(order.count, resources=dict(order.resources), priority=order.priority)
+            ward.push(
+                order.count,
+                resources=dict(order.resources),
+                priority=order.priority,
+                env={"TEST_SECONDS": "3s"},
+            )
         watchman, deadline = Watchman(ward), time.monotonic() + 300
         story = Story(ward, fleet)
         while not ward.all_ended():

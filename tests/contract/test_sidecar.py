@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -129,6 +131,28 @@ def unused_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@contextmanager
+def answering(words: bytes) -> Iterator[str]:
+    """The address of something that says ``words`` to whoever begins to speak, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):  # the server is closed
+                while True:
+                    caller, _ = server.accept()
+                    with caller:
+                        caller.recv(1)
+                        caller.sendall(words)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_everything_is_sent_when_the_workload_has_ended_and_not_before(
@@ -263,6 +287,22 @@ def test_what_the_tracker_refuses_is_named_and_passed_over_at_once(
     tracker.refused = "b"
     assert start(grace="300").end() == Report(2, False, "b: the tracker answered 400")
     assert tracker.puts == ["a", "b", "c"]
+
+
+def test_a_refusal_before_the_whole_file_has_been_sent_is_heard(start: Start, output: Path) -> None:
+    (output / "huge.bin").write_bytes(bytes(2**26))
+    with answering(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n") as url:
+        report = start(url, grace="300").end()
+    assert report == Report(0, False, "huge.bin: the tracker answered 413")
+
+
+def test_what_answers_with_a_flood_of_nonsense_is_quoted_in_part(
+    start: Start, output: Path
+) -> None:
+    (output / "a").touch()
+    with answering("\N{ROCKET}".encode() * 10000 + b"\r\n") as url:
+        report = start(url, grace="1").end()
+    assert (report.sent, report.complete) == (0, False)
 
 
 def test_a_report_of_long_names_stays_readable_and_within_its_bytes(

@@ -8,8 +8,7 @@ would read. Deadlines are short (see ``town`` in conftest), else nothing is diff
 from __future__ import annotations
 
 import pytest
-
-from tests.node.conftest import MISSING_IMAGE, PYTHON_IMAGE, UNREACHABLE_IMAGE
+from tests.node.conftest import MISSING_IMAGE, SHELL_IMAGE, UNREACHABLE_IMAGE
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
@@ -22,21 +21,21 @@ def shell(script: str) -> tuple[str, ...]:
 
 
 def test_exit_3(town: Town) -> None:
-    job = town.await_end(town.push(PYTHON_IMAGE, *SMALL, *shell("echo bad; exit 3")))
+    job = town.await_end(town.push(SHELL_IMAGE, *SMALL, *shell("echo bad; exit 3")))
     assert (job["state"], job["reason"], job["exit_code"]) == ("failed", "exited_nonzero", 3)
     assert f"sentinels logs {job['id']}" in town.notice(job["id"], "failed")
     assert town.sentinels("logs", str(job["id"])) == "bad\n"
 
 
 def test_more_memory_than_it_asked_for(town: Town) -> None:
-    job = town.await_end(town.push(PYTHON_IMAGE, *SMALL, *shell("exec tail /dev/zero")))
+    job = town.await_end(town.push(SHELL_IMAGE, *SMALL, *shell("exec tail /dev/zero")))
     assert (job["state"], job["reason"]) == ("failed", "out_of_memory")
     assert "asked for 96 MiB" in job["message"]
     assert "Ask for more than 96Mi" in town.notice(job["id"], "failed")
 
 
 def test_the_time_limit(town: Town) -> None:
-    job = town.await_end(town.push(PYTHON_IMAGE, *SMALL, "--time-limit", "3s", *FOREVER))
+    job = town.await_end(town.push(SHELL_IMAGE, *SMALL, "--time-limit", "3s", *FOREVER))
     assert (job["state"], job["reason"]) == ("failed", "deadline_exceeded")
     assert "time limit of 3s" in job["message"]
     assert "--time-limit" in town.notice(job["id"], "failed")
@@ -60,7 +59,7 @@ def test_a_registry_that_does_not_answer_costs_no_try_of_the_users(town: Town) -
 
 def test_a_secret_that_is_not_there(town: Town) -> None:
     job = town.await_end(
-        town.push(PYTHON_IMAGE, *SMALL, "--secret", "TOKEN=hub/token", *shell("true"))
+        town.push(SHELL_IMAGE, *SMALL, "--secret", "TOKEN=hub/token", *shell("true"))
     )
     assert (job["state"], job["reason"]) == ("failed", "config_missing")
     assert "hub" in job["message"]
@@ -70,20 +69,20 @@ def test_a_secret_that_is_not_there(town: Town) -> None:
 def test_a_secret_that_is_there_reaches_the_program(town: Town) -> None:
     town.kubectl("create", "secret", "generic", "vault", "--from-literal=key=open sesame")
     job = town.await_end(
-        town.push(PYTHON_IMAGE, *SMALL, "--secret", "WORD=vault/key", *shell('echo "$WORD"'))
+        town.push(SHELL_IMAGE, *SMALL, "--secret", "WORD=vault/key", *shell('echo "$WORD"'))
     )
     assert job["state"] == "succeeded"
     assert town.sentinels("logs", str(job["id"])) == "open sesame\n"
 
 
 def test_a_request_larger_than_any_node_is_refused_at_push(town: Town) -> None:
-    said = town.sentinels("push", PYTHON_IMAGE, "--cpu", "500", "--", "true", code=2)
+    said = town.sentinels("push", SHELL_IMAGE, "--cpu", "500", "--", "true", code=2)
     assert "500 CPUs; the largest node" in said
 
 
 def test_a_quota_that_is_used_up(town: Town) -> None:
-    words = ("--cpu", "0.1", "--memory", "2Gi", "--notify-on", "requeued")
-    job_id = town.push(PYTHON_IMAGE, *words, *shell("true"))
+    words = ("--cpu", "0.1", "--memory", "9Gi", "--notify-on", "requeued")
+    job_id = town.push(SHELL_IMAGE, *words, *shell("true"))
     town.await_job(job_id, lambda job: job["attempts"] and job["attempts"][0]["reason"])
     first = town.attempts(job_id)[0]
     assert first["reason"] == "quota_exceeded"
@@ -101,7 +100,7 @@ def test_cancel_while_it_waits_for_its_image(town: Town) -> None:
 
 
 def test_cancel_while_it_runs(town: Town) -> None:
-    job_id = town.push(PYTHON_IMAGE, *SMALL, *FOREVER)
+    job_id = town.push(SHELL_IMAGE, *SMALL, *FOREVER)
     town.await_state(job_id, "running")
     town.sentinels("cancel", str(job_id))
     job = town.await_end(job_id)
@@ -110,7 +109,7 @@ def test_cancel_while_it_runs(town: Town) -> None:
 
 
 def test_a_pod_that_somebody_deletes_is_queued_again(town: Town) -> None:
-    job_id = town.push(PYTHON_IMAGE, *SMALL, *FOREVER)
+    job_id = town.push(SHELL_IMAGE, *SMALL, *FOREVER)
     town.await_state(job_id, "running")
     town.kubectl("delete", "pod", "-l", f"sentinels.dev/job={job_id}", "--wait=false")
     town.await_job(job_id, lambda job: len(job["attempts"]) == 2 and job["state"] == "running")
@@ -123,7 +122,7 @@ def test_a_pod_that_somebody_deletes_is_queued_again(town: Town) -> None:
 def test_a_job_that_somebody_deletes_is_queued_again_and_never_runs_twice(
     town: Town, cascade: str
 ) -> None:
-    job_id = town.push(PYTHON_IMAGE, *SMALL, *FOREVER)
+    job_id = town.push(SHELL_IMAGE, *SMALL, *FOREVER)
     town.await_state(job_id, "running")
     town.kubectl("delete", "job", town.workload(job_id), f"--cascade={cascade}", "--wait=false")
     town.await_job(job_id, lambda job: len(job["attempts"]) == 2 and job["state"] == "running")

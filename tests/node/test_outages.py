@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from tests.cluster.control_plane import ControlPlane
-from tests.node.conftest import PYTHON_IMAGE
+from tests.node.conftest import SHELL_IMAGE
 from tests.node.machine import RealNode
 from tests.support.town import Town
 
@@ -21,11 +20,11 @@ def runs_for(seconds: int) -> tuple[str, ...]:
 
 
 def test_the_api_server_is_away_for_half_a_minute(town: Town, control_plane: ControlPlane) -> None:
-    before = town.push(PYTHON_IMAGE, *SMALL, *runs_for(10))
+    before = town.push(SHELL_IMAGE, *SMALL, *runs_for(10))
     town.await_state(before, "running")
     control_plane.stop_part("apiserver")
     began = time.monotonic()
-    during = town.push(PYTHON_IMAGE, *SMALL, *runs_for(1))
+    during = town.push(SHELL_IMAGE, *SMALL, *runs_for(1))
     said = town.sentinels("doctor", code=3)
     assert "dispatch" in said
     left = OUTAGE_SECONDS - (time.monotonic() - began)
@@ -38,7 +37,7 @@ def test_the_api_server_is_away_for_half_a_minute(town: Town, control_plane: Con
 
 
 def test_etcd_is_killed_and_started_again(town: Town, control_plane: ControlPlane) -> None:
-    job_ids = [town.push(PYTHON_IMAGE, *SMALL, *runs_for(8)) for _ in range(3)]
+    job_ids = [town.push(SHELL_IMAGE, *SMALL, *runs_for(8)) for _ in range(3)]
     town.await_state(job_ids[0], "running")
     control_plane.kill("etcd")
     control_plane.start_part("etcd")
@@ -50,13 +49,11 @@ def test_etcd_is_killed_and_started_again(town: Town, control_plane: ControlPlan
 def test_a_node_that_falls_silent_is_lost_and_its_job_queued_again(
     town: Town, real_node: RealNode
 ) -> None:
-    job_id = town.push(PYTHON_IMAGE, *SMALL, "--notify-on", "requeued", *runs_for(3000))
+    job_id = town.push(SHELL_IMAGE, *SMALL, "--notify-on", "requeued", *runs_for(3000))
     town.await_state(job_id, "running")
     real_node.kill_kubelet()
     try:
-        town.await_job(
-            job_id, lambda job: job["attempts"][0]["reason"] == "node_lost", seconds=120
-        )
+        town.await_job(job_id, lambda job: job["attempts"][0]["reason"] == "node_lost", seconds=120)
         assert "the infrastructure's fault" in town.notice(job_id, "requeued")
         assert "not ready" in town.sentinels("nodes").lower()
     finally:

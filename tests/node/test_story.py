@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.node.conftest import DIGITS_IMAGE
 from tests.support.town import Town
 

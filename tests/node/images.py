@@ -1,0 +1,197 @@
+"""Container images without a registry or an engine: archives that containerd imports.
+
+Comes in: tars of root folders. Goes out: a docker-archive. Before: ``machine``, ``conftest``.
+Next: ``registry`` pushes the same images.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from tests.node.config import PAUSE
+from tests.support.python_base import write_python_base
+
+_ROOT = Path(__file__).parents[2]
+_USER = "65532:65532"
+_PROGRAMS = (
+    *("sh", "cat", "cp", "dd", "echo", "env", "false", "head", "id", "kill", "ln", "ls", "mkdir"),
+    *("mv", "nc", "printf", "rm", "seq", "sleep", "tail", "test", "touch", "true", "wget"),
+)
+_DIGITS_NEEDS = ("mlflow", "scikit-learn", "joblib")
+_BALLAST = frozenset({"__pycache__", "tests", "test"})
+
+
+@dataclass(frozen=True)
+class Image:
+    """A name, the layers (tars that are not packed), and what a container of it runs."""
+
+    name: str
+    layers: tuple[Path, ...]
+    command: tuple[str, ...] = ("sh",)
+    folder: str = "/"
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """Of the layers."""
+        return tuple(_digest_of(layer) for layer in self.layers)
+
+    @property
+    def config(self) -> bytes:
+        """The image's configuration, as the image format has it."""
+        content = {
+            "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
+            "os": "linux",
+            "config": {
+                "User": _USER,
+                "Env": ["PATH=/usr/local/bin:/bin", "HOME=/tmp"],
+                "Cmd": list(self.command),
+                "WorkingDir": self.folder,
+            },
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{one}" for one in self.digests]},
+        }
+        return json.dumps(content).encode()
+
+    def write(self, target: Path) -> Path:
+        """Write the docker-archive."""
+        files = [f"{digest}.tar" for digest in self.digests]
+        manifest = [{"Config": "config.json", "RepoTags": [self.name], "Layers": files}]
+        with tarfile.open(target, "w") as archive:
+            for layer, file in zip(self.layers, files, strict=True):
+                archive.add(layer, file)
+            _add_bytes(archive, "config.json", self.config)
+            _add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
+        return target
+
+
+def pause_image(target: Path) -> Path:
+    """The archive of what holds a pod's namespaces: it waits to be killed."""
+    layer = _busybox_layer(target.with_suffix(".layer"))
+    image = Image(PAUSE, (layer,), ("busybox", "sleep", "2147483647"))
+    return image.write(target)
+
+
+def busybox_image(name: str, folder: Path, *, mark: str = "") -> Image:
+    """A shell and its usual programs; ``mark`` tells two of them apart."""
+    return Image(name, (_busybox_layer(folder / f"{_word(name)}.layer", mark),))
+
+
+def python_image(name: str) -> Image:
+    """This machine's Python and a shell."""
+    return Image(name, (_cached("python", sys.version, write_python_base),), ("python",))
+
+
+def digits_image(name: str) -> Image:
+    """The example of the digits with all that it imports; its folder is ``/app``."""
+    train = _ROOT / "examples" / "digits" / "train.py"
+    needed = _closure(_DIGITS_NEEDS)
+    versions = " ".join(f"{each.name}={each.version}" for each in needed)
+    packages = _cached("packages", sys.version + versions, lambda at: _write_packages(at, needed))
+    code = _cached("digits", train.read_text(), lambda at: _write_code(at, train))
+    return Image(name, (*python_image(name).layers, packages, code), ("python",), "/app")
+
+
+def cached_archive(image: Image) -> Path:
+    """The image's archive, kept between sessions."""
+    return _cached("archive", image.name + str(image.config), lambda at: image.write(at))
+
+
+def _cached(kind: str, content: str, write: object) -> Path:
+    assert callable(write)
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sentinels", "node")
+    base.mkdir(parents=True, exist_ok=True)
+    own = Path(__file__).read_text() + Path(write_python_base.__code__.co_filename).read_text()
+    target = base / f"{kind}-{hashlib.sha256((own + content).encode()).hexdigest()[:16]}.tar"
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            for old in sorted(base.glob(f"{kind}-*.tar"), key=lambda at: at.stat().st_mtime)[:-2]:
+                old.unlink()
+            beside = target.with_suffix(".new")
+            write(beside)
+            beside.rename(target)
+    return target
+
+
+def _busybox_layer(target: Path, mark: str = "") -> Path:
+    busybox = shutil.which("busybox")
+    assert busybox is not None, "there is no busybox: install busybox-static"
+    with tarfile.open(target, "w") as archive:
+        for name in ("bin", "etc", "tmp"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            archive.addfile(folder)
+        archive.add(busybox, "bin/busybox")
+        for name in _PROGRAMS:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+        _add_bytes(archive, "etc/mark", mark.encode())
+    return target
+
+
+def _write_code(target: Path, train: Path) -> None:
+    with tarfile.open(target, "w") as archive:
+        _add_bytes(archive, "app/train.py", train.read_bytes())
+
+
+def _write_packages(target: Path, needed: Sequence[Distribution]) -> None:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    with tarfile.open(target, "w") as archive:
+        for each in needed:
+            for file in each.files or ():
+                found = Path(str(file.locate()))
+                if ".." not in file.parts and _BALLAST.isdisjoint(file.parts) and found.is_file():
+                    name = f"usr/local/lib/{version}/site-packages/{file}"
+                    archive.add(found.resolve(), name, filter=_plain)
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode |= 0o444
+    return entry
+
+
+def _closure(names: Sequence[str]) -> list[Distribution]:
+    """These and all they need, as they are installed here."""
+    found: dict[str, Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        found[name] = distribution(name)
+        wanted = [Requirement(line) for line in found[name].requires or ()]
+        waiting += [
+            one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})
+        ]
+    return [found[name] for name in sorted(found)]
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _word(name: str) -> str:
+    return name.replace("/", "-").replace(":", "-")
