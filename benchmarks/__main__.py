@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import claim, latency, push, startup
+from benchmarks import claim, kubernetes, latency, push, startup
 from benchmarks.measure import Result
 from benchmarks.server import migrated_server
 
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Result]]] = {
     "push": _in_database(push.run),
     "claim": _in_database(claim.run),
     "latency": latency.run,
+    "kubernetes": kubernetes.run,
 }
 
 

@@ -76,6 +76,17 @@ def _request(address: dict[str, str], path: str, body: bytes | None = None) -> d
 
 
 @contextmanager
+def one_job() -> Iterator[tuple[dict[str, str], int]]:
+    """An environment for the command line, and the id of a job that has ended there."""
+    with _up() as (address, folder):
+        config = {"command": ["python", "-c", "pass"], "resources": {"memory": "256Mi"}}
+        body = json.dumps({"image": str(folder / "code"), "config": config}).encode()
+        [job] = _request(address, "/v1/jobs", body)["jobs"]  # type: ignore[misc]  # plain JSON
+        _await_idle(address)
+        yield {**os.environ, "SENTINELS_HOME": str(folder / "home")}, int(job["id"])
+
+
+@contextmanager
 def _up() -> Iterator[tuple[dict[str, str], Path]]:
     folder = Path(tempfile.mkdtemp(prefix="sen-bench-"))
     folder.chmod(0o755)

@@ -13,20 +13,22 @@ from tests.acceptance.conftest import OneMachine
 from tests.cluster.conftest import do_without
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import NoPrograms, ensure_programs, need
-from tests.node.images import experiment_image, shell_image
-from tests.node.machine import ADDRESS, RealNode
-from tests.node.registry import PORT, Registry
-from tests.support.image import IMAGE, built_image, cache_folder
+from tests.node.images import cached_archive, digits_image, shell_image
+from tests.node.machine import RealNode
+from tests.node.network import Segment
+from tests.node.registry import Registry
+from tests.support.image import IMAGE, built_image
 from tests.support.town import Town, settled
 
 SHELL_IMAGE = "localhost/shell:1"
 ROOT_IMAGE = "localhost/as-root:1"
 DIGITS_IMAGE = "localhost/digits:1"
-PULLED_IMAGE = f"{ADDRESS}:{PORT}/team/shell:1"
-MISSING_IMAGE = f"{ADDRESS}:{PORT}/team/no-such-image:1"
-UNREACHABLE_IMAGE = f"{ADDRESS}:5999/team/shell:1"
+_REGISTRY, _SILENT_REGISTRY = "registry.test", "silent.test"
+PULLED_IMAGE = f"{_REGISTRY}/team/shell:1"
+MISSING_IMAGE = f"{_REGISTRY}/team/no-such-image:1"
+UNREACHABLE_IMAGE = f"{_SILENT_REGISTRY}/team/shell:1"
 
-_EXAMPLES = Path(__file__).parents[2] / "examples"
+_PROGRAMS = ("etcd", "containerd", "ctr", "runc", "docker-registry", "unshare", "nsenter", "ip")
 _SETTINGS = {
     "SENTINELS_SIDECAR_IMAGE": IMAGE,
     "SENTINELS_GRACE_SECONDS": "8",
@@ -41,65 +43,72 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
-    """A control plane of this session's own."""
+def segment() -> Iterator[Segment]:
+    """The network between this machine and its nodes."""
     if os.geteuid() != 0:
         do_without("a real node needs root")
     try:
         ensure_programs()
-        for program in ("etcd", "containerd", "runc", "ctr", "docker-registry"):
+        for program in _PROGRAMS:
             need(program)
     except NoPrograms as why:
-        do_without(f"{why}; tests/node/prepare.sh")
-    folder = Path(tempfile.mkdtemp(prefix="sen-plane-"))
-    plane = ControlPlane(folder)
+        do_without(f"{why}; or tests/node/prepare.sh")
+    made = Segment.make()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def control_plane(segment: Segment) -> Iterator[ControlPlane]:
+    """A control plane of this session's own, which nodes of the segment can join."""
+    plane = ControlPlane(segment.folder / "control-plane", address=segment.address)
     try:
         yield plane.start()
     finally:
         plane.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def real_node(control_plane: ControlPlane) -> Iterator[RealNode]:
-    """A node with the shell image on it."""
-    node = RealNode(control_plane, Path("/tmp/sen-node"))  # found again, whatever ended a session
+def registry(segment: Segment) -> Iterator[Registry]:
+    """A registry with the shell image."""
+    found = Registry(segment, _REGISTRY)
+    try:
+        found.start().push(shell_image(SHELL_IMAGE, segment.folder), "team/shell:1")
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def real_node(control_plane: ControlPlane, registry: Registry) -> Iterator[RealNode]:
+    """A node with the shell image on it, which knows the registry."""
+    registries = {registry.host: registry.url, _SILENT_REGISTRY: "http://127.0.0.1:1"}
+    node = RealNode(control_plane, registry.segment, registries=registries)
+    folder = registry.segment.folder
     try:
         node.start()
-        node.load(shell_image(SHELL_IMAGE))
-        node.load(shell_image(ROOT_IMAGE, user=""))
+        for image in (shell_image(SHELL_IMAGE, folder), shell_image(ROOT_IMAGE, folder, user="")):
+            node.import_image(image.write(folder / "shell.tar"))
         yield node
     finally:
         node.stop()
 
 
 @pytest.fixture(scope="session")
-def registry(real_node: RealNode) -> Iterator[Registry]:
-    """A registry with the shell image."""
-    folder = Path(tempfile.mkdtemp(prefix="sen-registry-"))
-    found = Registry(folder)
-    try:
-        found.start().push(shell_image("shell"), "team/shell", "1")
-        yield found
-    finally:
-        found.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
 def town(control_plane: ControlPlane, real_node: RealNode, registry: Registry) -> Iterator[Town]:
     """Sentinels over the node: everything of it runs on this machine, the jobs on the node."""
-    real_node.load(built_image())
-    real_node.load(
-        experiment_image(DIGITS_IMAGE, _EXAMPLES / "digits", cache_folder() / "experiments")
-    )
+    real_node.import_image(built_image())
+    real_node.import_image(cached_archive(digits_image(DIGITS_IMAGE)))
     home = Path(tempfile.mkdtemp(prefix="sen-town-"))
     home.chmod(0o755)
     quota = ("--memory", "8Gi", "--pods", "50")
     machine = OneMachine(home / "home")
+    address = registry.segment.address
     try:
         with settled(
-            machine, control_plane, address=ADDRESS, settings=_SETTINGS, team=quota
+            machine, control_plane, address=address, settings=_SETTINGS, team=quota
         ) as found:
             yield found
     finally:

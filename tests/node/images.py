@@ -14,14 +14,13 @@ import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
-
 from tests.node.config import PAUSE
 from tests.support.python_base import write_python_base
 
@@ -29,9 +28,9 @@ _ROOT = Path(__file__).parents[2]
 _USER = "65532:65532"
 _PROGRAMS = (
     *("sh", "cat", "cp", "dd", "echo", "env", "false", "head", "id", "kill", "ln", "ls", "mkdir"),
-    *("mv", "nc", "printf", "rm", "seq", "sleep", "tail", "test", "touch", "true", "wget"),
+    *("mv", "nc", "printf", "rm", "seq", "sleep", "tail", "test", "touch", "true"),
 )
-_DIGITS_NEEDS = ("mlflow", "scikit-learn", "joblib")
+_DIGITS_NEEDS = ("mlflow-skinny", "scikit-learn", "joblib")
 _BALLAST = frozenset({"__pycache__", "tests", "test"})
 
 
@@ -43,6 +42,7 @@ class Image:
     layers: tuple[Path, ...]
     command: tuple[str, ...] = ("sh",)
     folder: str = "/"
+    user: str = _USER
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class Image:
             "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
             "os": "linux",
             "config": {
-                "User": _USER,
+                "User": self.user,
                 "Env": ["PATH=/usr/local/bin:/bin", "HOME=/tmp"],
                 "Cmd": list(self.command),
                 "WorkingDir": self.folder,
@@ -84,9 +84,9 @@ def pause_image(target: Path) -> Path:
     return image.write(target)
 
 
-def busybox_image(name: str, folder: Path, *, mark: str = "") -> Image:
-    """A shell and its usual programs; ``mark`` tells two of them apart."""
-    return Image(name, (_busybox_layer(folder / f"{_word(name)}.layer", mark),))
+def shell_image(name: str, folder: Path, *, user: str = _USER) -> Image:
+    """A shell and its usual programs; the layer is kept in ``folder``."""
+    return Image(name, (_busybox_layer(folder / "shell.layer"),), user=user)
 
 
 def python_image(name: str) -> Image:
@@ -106,11 +106,10 @@ def digits_image(name: str) -> Image:
 
 def cached_archive(image: Image) -> Path:
     """The image's archive, kept between sessions."""
-    return _cached("archive", image.name + str(image.config), lambda at: image.write(at))
+    return _cached("archive", image.name + str(image.config), image.write)
 
 
-def _cached(kind: str, content: str, write: object) -> Path:
-    assert callable(write)
+def _cached(kind: str, content: str, write: Callable[[Path], object]) -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sentinels", "node")
     base.mkdir(parents=True, exist_ok=True)
     own = Path(__file__).read_text() + Path(write_python_base.__code__.co_filename).read_text()
@@ -126,7 +125,7 @@ def _cached(kind: str, content: str, write: object) -> Path:
     return target
 
 
-def _busybox_layer(target: Path, mark: str = "") -> Path:
+def _busybox_layer(target: Path) -> Path:
     busybox = shutil.which("busybox")
     assert busybox is not None, "there is no busybox: install busybox-static"
     with tarfile.open(target, "w") as archive:
@@ -139,7 +138,6 @@ def _busybox_layer(target: Path, mark: str = "") -> Path:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)
-        _add_bytes(archive, "etc/mark", mark.encode())
     return target
 
 
@@ -191,7 +189,3 @@ def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _word(name: str) -> str:
-    return name.replace("/", "-").replace(":", "-")

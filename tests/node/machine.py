@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.part import Part
 from tests.cluster.programs import need

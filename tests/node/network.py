@@ -1,6 +1,6 @@
 """A network segment of a test's own: a bridge that holds the host's address in it.
 
-The bridge says whose it is, so that what a killed test runner left is found and removed by the next.
+The bridge says whose it is: what a killed test runner left is found and removed by the next one.
 Comes in: nothing. Goes out: addresses, a bridge. Before: ``conftest``. Next: ``machine``.
 """
 
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
 from tests.node.groups import remove_groups
 
 _PREFIX = "sen-br"

@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
-# What tests/node needs of Debian, on a machine that is ours to change (root, apt). Run by .ci/run.
+# What tests/node needs beside tests/cluster/prepare.sh, on a machine that is ours to change (root, apt):
+# containerd, runc, the CNI programs, a registry, a static busybox. It only installs; a node has its own
+# namespaces and folder and leaves nothing. Run by .ci/run.
 set -euo pipefail
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "prepare.sh: needs root and apt-get; install containerd, runc and the CNI plugins yourself" >&2
+    echo "prepare.sh: needs root and apt-get" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
+# A service would only be in the way: each test session starts its own.
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
-    containerd runc containernetworking-plugins docker-registry busybox-static iproute2 iptables conntrack
+    containerd runc containernetworking-plugins docker-registry busybox-static iproute2 util-linux
 containerd --version
+runc --version | head -1

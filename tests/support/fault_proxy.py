@@ -186,23 +186,22 @@ class FaultProxy:
         if self.down:
             return _reset(request)
         fault = self.rule(Call(*key, request.query_string, self.calls[key]))
-        if fault is None:
-            return await self._forward(request)
-        self.met[fault] += 1
-        return await _WAYS[fault](self, request)
+        if fault is not None:
+            self.met[fault] += 1
+        try:
+            return await _WAYS[fault](self, request)
+        except (aiohttp.ClientError, ConnectionError):
+            return _reset(request)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         """Pass the answer on as it comes; a watch stays open for as long as the server keeps it."""
-        try:
-            async with self._ask(request) as got:
-                answer = web.StreamResponse(status=got.status, headers=_end_to_end(got.headers))
-                await answer.prepare(request)
-                async for piece in got.content.iter_any():
-                    await answer.write(piece)
-                await answer.write_eof()
-                return answer
-        except (aiohttp.ClientError, ConnectionError):
-            return _reset(request)
+        async with self._ask(request) as got:
+            answer = web.StreamResponse(status=got.status, headers=_end_to_end(got.headers))
+            await answer.prepare(request)
+            async for piece in got.content.iter_any():
+                await answer.write(piece)
+            await answer.write_eof()
+            return answer
 
     def _ask(self, request: web.Request) -> aiohttp.client._RequestContextManager:
         return self._session.request(
@@ -292,7 +291,8 @@ def _reset(request: web.Request) -> web.StreamResponse:
 
 
 Way = Callable[[FaultProxy, web.Request], Awaitable[web.StreamResponse]]
-_WAYS: Mapping[Fault, Way] = {
+_WAYS: Mapping[Fault | None, Way] = {
+    None: FaultProxy._forward,
     Fault.REJECT: FaultProxy._reject,
     Fault.THROTTLE: FaultProxy._throttle,
     Fault.RESET_BEFORE: FaultProxy._reset_before,

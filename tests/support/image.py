@@ -158,6 +158,9 @@ def _wheels(folder: Path) -> Path:
         for lock in _LOCKS:
             _download(["--requirement", str(ROOT / lock), "--dest", str(beside)])
         beside.rename(found)
+        for older in folder.iterdir():
+            if older != found:
+                shutil.rmtree(older)
     return found
 
 

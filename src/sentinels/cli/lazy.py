@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from typer._click.shell_completion import CompletionItem
 
 
-_PARTS = {"local": "the one-machine mode", "functions": "the server's part"}
+_PARTS = {
+    "local": "the one-machine mode",
+    "functions": "the server's part",
+    "kubernetes": "the Kubernetes client",
+}
 """The optional parts of the distribution, in words."""
 
 

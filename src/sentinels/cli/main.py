@@ -119,6 +119,13 @@ COMMANDS: Mapping[str, Command] = {
         "Running it",
         extra="functions",
     ),
+    "team": Command(
+        "sentinels.admin.commands:app",
+        "Look after the teams: their namespaces and limits, their users.",
+        "sentinels team add vision --cpu 64 --memory 512Gi --gpus 8",
+        "Running it",
+        extra="kubernetes",
+    ),
     "login": Command(
         "sentinels.cli.login:login",
         "Remember a server's address and your token.",

@@ -22,7 +22,7 @@ def ensure_user(database_url: str, *, team: str, user: str, token: str) -> None:
         with transaction(engine) as connection:
             team_id = _ensure_named(connection, teams, team)
             user_id = _ensure_named(connection, users, user, team_id=team_id)
-            known = insert(tokens).values(digest=_digest(token), user_id=user_id)
+            known = insert(tokens).values(digest=digest_of(token), user_id=user_id)
             connection.execute(known.on_conflict_do_nothing())
     finally:
         engine.dispose()
@@ -34,7 +34,7 @@ def caller_of(engine: Engine, token: str) -> Caller | None:
         select(users.c.id, users.c.name, teams.c.id.label("team_id"), teams.c.name.label("team"))
         .join(users, users.c.id == tokens.c.user_id)
         .join(teams, teams.c.id == users.c.team_id)
-        .where(tokens.c.digest == _digest(token))
+        .where(tokens.c.digest == digest_of(token))
         .where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now()))
     )
     with transaction(engine) as connection:
@@ -42,7 +42,8 @@ def caller_of(engine: Engine, token: str) -> Caller | None:
     return Caller(row.id, row.name, row.team_id, row.team) if row else None
 
 
-def _digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
+    """What is stored of a token."""
     return hashlib.sha256(token.encode()).digest()
 
 

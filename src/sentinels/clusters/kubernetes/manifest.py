@@ -240,7 +240,7 @@ def _sidecar(workload: Workload, options: Options) -> Object:
         "name": SIDECAR,
         "image": options.sidecar_image,
         "restartPolicy": "Always",
-        "command": ["python", "-m", "sentinels.clusters.kubernetes.sidecar"],
+        "command": ["python", "-P", "-m", "sentinels.clusters.kubernetes.sidecar"],
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "resources": {"requests": nothing, "limits": {"memory": _SIDECAR_MEMORY}},
         "securityContext": {**_CONFINED, "readOnlyRootFilesystem": True},

@@ -1,0 +1,93 @@
+"""Bring objects of the API to what manifests say, as often as one likes.
+
+Server-side apply: what we said before and say no more is taken back, what others have added stays.
+Comes in: manifests. Goes out: what became of each. Before: ``admin``. Next: ``api``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from sentinels.clusters.kubernetes.api import APPLY_PATCH, Api, Request
+from sentinels.clusters.kubernetes.launch import message_of
+from sentinels.clusters.kubernetes.names import text_at
+from sentinels.core.errors import ClusterUnavailable, InvalidRequest, NotAllowed
+from sentinels.core.ports import Json
+
+_MANAGER = "sentinels"
+_PLACES: Mapping[str, str] = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+    "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
+    "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+}
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_INVALID = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+class Change(StrEnum):
+    """What became of an object."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One object, as the API server has it now."""
+
+    kind: str
+    name: str
+    change: Change
+
+
+def apply_all(api: Api, manifests: Sequence[Mapping[str, Json]]) -> Iterator[Applied]:
+    """Apply each, in this order.
+
+    Raises ``NotAllowed``, ``InvalidRequest`` or ``ClusterUnavailable`` at the first that is not
+    taken; those before it are done, and all of it may be repeated.
+    """
+    for manifest in manifests:
+        yield _apply(api, manifest)
+
+
+def path_of(manifest: Mapping[str, Json]) -> str:
+    """Where the object is."""
+    place = _PLACES[text_at(manifest, "kind")]
+    name = text_at(manifest, "metadata", "name")
+    return place.format(namespace=text_at(manifest, "metadata", "namespace")) + f"/{name}"
+
+
+def _apply(api: Api, manifest: Mapping[str, Json]) -> Applied:
+    kind, name = text_at(manifest, "kind"), text_at(manifest, "metadata", "name")
+    path = path_of(manifest)
+    before = api.get(path)
+    answer = api.request(
+        Request(
+            "PATCH",
+            path,
+            {"fieldManager": _MANAGER, "force": "true"},
+            body=dict(manifest),
+            content_type=APPLY_PATCH,
+        )
+    )
+    if answer.status == HTTPStatus.CREATED:
+        return Applied(kind, name, Change.CREATED)
+    if answer.status != HTTPStatus.OK:
+        raise _refusal(answer.status, f"{kind} {name}: {message_of(answer)}")
+    versions = {text_at(each.json, "metadata", "resourceVersion") for each in (before, answer)}
+    return Applied(kind, name, Change.UNCHANGED if len(versions) == 1 else Change.CHANGED)
+
+
+def _refusal(status: int, said: str) -> NotAllowed | InvalidRequest | ClusterUnavailable:
+    if status in _REFUSED:
+        return NotAllowed(said, remedy="use a cluster administrator's kubeconfig")
+    if status in _INVALID:
+        return InvalidRequest(said)
+    return ClusterUnavailable(said, remedy="the same command may be repeated")
