@@ -24,6 +24,8 @@ from tests.support.ward import Ward, functions, open_ward, until
 
 KILLS = 110
 OUTAGE_SECONDS = 30.0
+MACHINE = ("apiserver", "controller-manager", "scheduler")
+"""What goes away when the control plane's machine does; its clients would wait longer by habit."""
 
 
 @dataclass
@@ -106,7 +108,7 @@ def test_a_kind_of_fault_on_its_own(storm: Storm, fault: Fault) -> None:
     ward.push(jobs)
     storm.proxy.rule = ONE_KIND[fault]
     until(storm.all_ended, seconds=120, say=ward.unended)
-    assert storm.proxy.met[fault] > 0
+    assert storm.proxy.met_by_creations[fault] > 0
     judge_all_succeeded(ward, jobs)
 
 
@@ -117,7 +119,7 @@ def test_all_kinds_of_faults_together(storm: Storm, seed: int) -> None:
     ward.push(jobs)
     storm.proxy.rule = chances(seed, MIX)
     until(storm.all_ended, seconds=150, say=ward.unended)
-    assert len(storm.proxy.met) >= 5
+    assert len(storm.proxy.met_by_creations) >= 5
     judge_all_succeeded(ward, jobs)
 
 
@@ -132,19 +134,21 @@ class Outages:
     def go_on(self, kills: int) -> None:
         if kills >= KILLS // 4 and "api server" not in self.done:
             self.done.add("api server")
-            self.control_plane.kill("apiserver")
+            for name in MACHINE:
+                self.control_plane.kill(name)
             self.up_again_at = time.monotonic() + OUTAGE_SECONDS
         if self.up_again_at and time.monotonic() > self.up_again_at:
             self.up_again_at = 0.0
-            self.control_plane.start_part("apiserver")
+            self.start_all()
         if kills >= 3 * KILLS // 4 and not self.up_again_at and "etcd" not in self.done:
             self.done.add("etcd")
             self.control_plane.kill("etcd")
-            self.control_plane.start_part("etcd")
+            self.start_all()
 
-    def be_over(self) -> None:
-        self.control_plane.start_part("etcd")
-        self.control_plane.start_part("apiserver")
+    def start_all(self) -> None:
+        """Start again whatever is not running."""
+        for name in ("etcd", *MACHINE):
+            self.control_plane.start_part(name)
 
 
 @pytest.mark.timeout(360)
@@ -174,6 +178,6 @@ def test_dispatchers_that_are_killed_all_the_time_in_a_storm(
                 ward.all_ended, seconds=100, say=lambda: (ward.unended(), log.read_text()[-2000:])
             )
     finally:
-        outages.be_over()
+        outages.start_all()
     assert outages.done == {"api server", "etcd"}
     judge_all_succeeded(ward, pushed)

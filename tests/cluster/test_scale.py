@@ -5,8 +5,8 @@ each pass three promises are checked from outside of the planner:
 
 - what was admitted fits: what is bound stays where it is, and the reference packer finds places for
   all the rest (it can only err on the red side, see ``tests.support.packing``);
-- a lane that was left behind has a decision that says why, and one that would have fitted on what
-  was free before and after the pass is told so, and not that there is no room;
+- a lane that was left behind has a decision that says why, and one that fits a node before and
+  after the pass, wherever the rest goes, is told so, and not that there is no room;
 - what was created and not begun with stays under two seconds of the Job controller's work.
 """
 
@@ -108,20 +108,29 @@ ORDERS = (
     Order(60, {"cpu": 32, "memory": "256Gi", "gpu": 8}),
     Order(40, {"cpu": 48, "memory": "512Gi", "gpu": 8, "gpu_type": "h100"}),
     Order(50, {"cpu": 60, "memory": "200Gi"}),
-    Order(20, {"cpu": 4, "memory": "16Gi", "gpu": 2, "gpu_type": "b200"}),
+    Order(20, {"cpu": 4, "memory": "16Gi", "gpu": 2, "gpu_type": "b200"}, "urgent"),
 )
-"""The last can only run on nodes that come later."""
+"""The last can only run on nodes that come later; nothing else is before it then."""
 
 
 @dataclass
 class Picture:
-    """What the cluster and the database say after a pass: what is free, and what is on its way."""
+    """What the cluster and the database say after a pass: what is free, and what is on its way.
+
+    ``residents`` are the pods that were ever bound to a node, by the node's name.
+    """
 
     bins: list[Bin]
     on_their_way: list[Resources]
+    residents: Mapping[str, frozenset[str]]
 
-    def has_room_for(self, request: Resources) -> bool:
-        return pack([*self.on_their_way, request], self.bins, tries=1) is not None
+    def rooms(self, request: Resources) -> set[tuple[str, frozenset[str]]]:
+        """Nodes with room for it wherever all that is on its way may go, and who is there."""
+        return {
+            (one.name, self.residents.get(one.name, frozenset()))
+            for one in self.bins
+            if pack([*self.on_their_way, request], [one], tries=1) is not None
+        }
 
 
 @dataclass
@@ -149,22 +158,26 @@ class Watchman:
         pods = self.ward.api.items("/api/v1/pods", resourceVersion=0)
         bound = [pod for pod in pods if pod["spec"].get("nodeName")]
         placed = {pod["metadata"]["labels"].get("job-name") for pod in bound}
+        residents: dict[str, set[str]] = {}
         held: dict[str, list[Resources]] = {}
         for pod in bound:
+            residents.setdefault(pod["spec"]["nodeName"], set()).add(pod["metadata"]["name"])
             if pod["status"].get("phase") not in {"Succeeded", "Failed"}:
                 held.setdefault(pod["spec"]["nodeName"], []).append(asked_of(pod))
         nodes = self.ward.api.items("/api/v1/nodes", resourceVersion=0)
         bins = [left(one, held.get(one["metadata"]["name"], [])) for one in nodes if is_open(one)]
-        return Picture(bins, [live[name] for name in live if name not in placed])
+        on_their_way = [live[name] for name in live if name not in placed]
+        return Picture(bins, on_their_way, {name: frozenset(r) for name, r in residents.items()})
 
     def lanes(self, picture: Picture) -> None:
         for lane, cpu, memory, gpus, kind, code, sentence in self.ward.desk.ask(WAITING_LANES):
             assert code is not None, f"lane {lane} waits and nothing says why"
             self.decided[str(code)] += 1
             request = Resources(int(cpu), int(memory), int(gpus), str(kind) or None)
-            room = self.before and self.before.has_room_for(request)
-            if room and picture.has_room_for(request):
-                assert code in FITTING, f"{request} fits, and is told: {sentence}"
+            before = self.before.rooms(request) if self.before else set()
+            # The same node, to which nothing came or went in between.
+            if room := before & picture.rooms(request):
+                assert code in FITTING, f"{request} fits {room}, and is told: {sentence}"
 
 
 LIVE_REQUESTS = """

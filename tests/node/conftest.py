@@ -72,10 +72,14 @@ def control_plane(segment: Segment) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def registry(segment: Segment) -> Iterator[Registry]:
-    """A registry with the shell image."""
+    """A registry with a shell image, which is not the one that nodes have already.
+
+    (What Kubelet has pulled once is pulled anew under each other name, even if it has that.)
+    """
     found = Registry(segment, _REGISTRY)
+    pushed = shell_image(PULLED_IMAGE, segment.folder, user="10001:10001")
     try:
-        found.start().push(shell_image(SHELL_IMAGE, segment.folder), "team/shell:1")
+        found.start().push(pushed, "team/shell:1")
         yield found
     finally:
         found.stop()

@@ -14,11 +14,10 @@ _TYPES = frozenset({"cgroup", "cgroup2"})
 def make_groups(name: str) -> None:
     """Have the group ``name`` everywhere, with all processors and memory where these are asked."""
     for root in _hierarchies():
-        group = root / name
-        group.mkdir(exist_ok=True)
-        for file in ("cpuset.cpus", "cpuset.mems"):
-            if (group / file).exists() and not (group / file).read_text().strip():
-                (group / file).write_text((root / file).read_text())
+        for group in reversed((root / name, *(root / name).parents)):
+            if root in group.parents:
+                group.mkdir(exist_ok=True)
+                _share_cpuset(group)
 
 
 def remove_groups(name: str) -> list[Path]:
@@ -32,6 +31,12 @@ def remove_groups(name: str) -> list[Path]:
             if group.exists():
                 left.append(group)
     return left
+
+
+def _share_cpuset(group: Path) -> None:
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if (group / file).exists() and not (group / file).read_text().strip():
+            (group / file).write_text((group.parent / file).read_text())
 
 
 def _hierarchies() -> list[Path]:

@@ -13,11 +13,13 @@ import json
 import os
 import shutil
 import sys
+import sysconfig
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import Distribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -31,7 +33,7 @@ _PROGRAMS = (
     *("mv", "nc", "printf", "rm", "seq", "sleep", "tail", "test", "touch", "true"),
 )
 _DIGITS_NEEDS = ("mlflow-skinny", "scikit-learn", "joblib")
-_BALLAST = frozenset({"__pycache__", "tests", "test"})
+_BALLAST = frozenset({"__pycache__", "tests", "test", "idlelib", "site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True)
@@ -147,14 +149,26 @@ def _write_code(target: Path, train: Path) -> None:
 
 
 def _write_packages(target: Path, needed: Sequence[Distribution]) -> None:
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    library = Path("usr/local/lib", f"python{sys.version_info.major}.{sys.version_info.minor}")
     with tarfile.open(target, "w") as archive:
         for each in needed:
             for file in each.files or ():
                 found = Path(str(file.locate()))
                 if ".." not in file.parts and _BALLAST.isdisjoint(file.parts) and found.is_file():
-                    name = f"usr/local/lib/{version}/site-packages/{file}"
-                    archive.add(found.resolve(), name, filter=_plain)
+                    _add_module(archive, found.resolve(), library / "site-packages" / file)
+        standard = Path(sysconfig.get_path("stdlib"))
+        for found in standard.rglob("*.py"):
+            inner = found.relative_to(standard)
+            if _BALLAST.isdisjoint(inner.parts):
+                _add_module(archive, found, library / inner)
+
+
+def _add_module(archive: tarfile.TarFile, source: Path, name: Path) -> None:
+    """The file, and what Python has made of it: compiling all anew takes many seconds."""
+    archive.add(source, str(name), filter=_plain)
+    compiled = Path(cache_from_source(source)) if source.suffix == ".py" else source
+    if compiled != source and compiled.exists():
+        archive.add(compiled, str(name.parent / "__pycache__" / compiled.name), filter=_plain)
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -162,7 +162,7 @@ class RealNode:
 
     @property
     def _group(self) -> str:
-        return f"{self.segment.bridge}-{self.name}"
+        return f"{self.segment.bridge}/{self.name}"
 
     @property
     def _cable(self) -> str:

@@ -10,9 +10,12 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 # A service would only be in the way: each test session starts its own.
-printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-chmod +x /usr/sbin/policy-rc.d
-trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+no_services=/usr/sbin/policy-rc.d
+if [ ! -e "$no_services" ]; then
+    trap 'rm -f "$no_services"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$no_services"
+    chmod +x "$no_services"
+fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
     containerd runc containernetworking-plugins docker-registry busybox-static iproute2 util-linux

@@ -80,7 +80,10 @@ class Space:
             found.update(self.main(name).get(state, {}))
             return bool(found) and reason in found.get("reason", "")
 
-        await_(f"{name}: {state} {reason}", is_so)
+        try:
+            await_(f"{name}: {state} {reason}", is_so)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.kubectl('get', 'pods,events')}") from None
         return found
 
 
@@ -249,7 +252,7 @@ def test_nothing_of_a_node_is_left(segment: Segment, end: str) -> None:
 
 def _traces(segment: Segment) -> list[str]:
     links = [link for link in ip("-brief", "link").split() if link.startswith(segment.bridge)]
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{segment.bridge}-*")]
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{segment.bridge}")]
     folders = [str(segment.folder)] if segment.folder.exists() else []
     mounted = Path("/proc/mounts").read_text().splitlines()
     mounts = [line for line in mounted if str(segment.folder) in line]

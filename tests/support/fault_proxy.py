@@ -100,7 +100,8 @@ def chances(seed: int, odds: Mapping[Fault, float]) -> Rule:
 class FaultProxy:
     """Use as a context; ``rule`` may be replaced at any time, ``down`` refuses every connection.
 
-    ``met`` counts the faults that were dealt out, ``calls`` the requests, by method and path.
+    ``met`` counts the faults that were dealt out, ``met_by_creations`` those dealt to a POST,
+    ``calls`` the requests, by method and path.
     """
 
     kubeconfig: Path
@@ -109,6 +110,7 @@ class FaultProxy:
     slow_seconds: float = 0.5
     retry_after: int = 1
     met: Counter[Fault] = field(default_factory=Counter)
+    met_by_creations: Counter[Fault] = field(default_factory=Counter)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     port: int = 0
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -188,6 +190,7 @@ class FaultProxy:
         fault = self.rule(Call(*key, request.query_string, self.calls[key]))
         if fault is not None:
             self.met[fault] += 1
+            self.met_by_creations[fault] += request.method == "POST"
         try:
             return await _WAYS[fault](self, request)
         except (aiohttp.ClientError, ConnectionError):

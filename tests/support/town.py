@@ -40,6 +40,20 @@ class Town:
         """What the command prints."""
         return self.machine.run(*words, code=code)
 
+    def await_mlflow(self, *, seconds: float = 120) -> None:
+        """Return when every part answers: MLflow takes longest."""
+        end = time.monotonic() + seconds
+        while not all(check["ok"] for check in self._checks() if check["name"] == "mlflow"):
+            assert time.monotonic() < end, "MLflow does not answer"
+            time.sleep(0.5)
+
+    def _checks(self) -> list[Json]:
+        with self.machine.popen("doctor", "--json") as process:
+            said, _ = process.communicate(timeout=60)
+        found = json.loads(said)["checks"]
+        assert isinstance(found, list)
+        return found
+
     def push(self, image: str, *words: str) -> int:
         """Push one job; its id."""
         return self.sweep(image, *words)[0]
@@ -108,12 +122,11 @@ def settled(
     """An installation with one team, ``default``; nothing of it runs afterwards."""
     machine.env |= dict(settings)
     try:
-        if __import__("os").environ.get("PLAIN"):
-            cluster.kubectl("create","namespace","sen-default"); cluster.kubectl("label","namespace","sen-default","pod-security.kubernetes.io/enforce=restricted"); cluster.kubectl("-n","sen-default","create","quota","q","--hard=requests.memory=8Gi,pods=50")
-        else:
-            machine.run("team", "add", "default", "--kubeconfig", str(cluster.kubeconfig), *team)
+        machine.run("team", "add", "default", "--kubeconfig", str(cluster.kubeconfig), *team)
         machine.up("--kubeconfig", str(cluster.kubeconfig), "--address", address)
-        yield Town(machine, cluster, "sen-default")
+        found = Town(machine, cluster, "sen-default")
+        found.await_mlflow()
+        yield found
     finally:
         machine.end()
         cluster.kubectl("delete", "namespace", "sen-default", "--ignore-not-found", "--wait=false")

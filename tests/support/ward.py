@@ -172,15 +172,8 @@ def open_ward(
         with Auditor(api, prefix) as auditor:
             yield Ward(desk, api, auditor, chosen)
     finally:
-        _remove(api, namespace)
-
-
-def _remove(api: DirectApi, namespace: str) -> None:
-    """Its Jobs first, so that the namespace goes quickly; it is not waited for."""
-    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-    for path in (jobs, f"/api/v1/namespaces/{namespace}/pods"):
-        api.delete(path, propagationPolicy="Background", gracePeriodSeconds=0)
-    api.delete(f"/api/v1/namespaces/{namespace}")
+        # It takes everything in it along; that is not waited for.
+        api.delete(f"/api/v1/namespaces/{namespace}")
 
 
 def until(done: Callable[[], bool], *, seconds: float, say: Callable[[], object]) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import TypeVar
 
+from sentinels.clusters.kubernetes.manifest import SIDECAR_MEMORY
 from sentinels.clusters.kubernetes.team import UNREACHABLE, Amounts, TeamSpec, Way
 from sentinels.core.errors import InvalidRequest
-from sentinels.core.quantity import parse_cpu, parse_memory
+from sentinels.core.quantity import format_memory, parse_cpu, parse_memory
 
 _T = TypeVar("_T")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
@@ -75,7 +76,7 @@ def read_team(flags: Flags) -> TeamSpec:
     )
     largest = Amounts(
         cpu_millis=reader.read("--job-cpu", flags.job_cpu, parse_cpu),
-        memory_bytes=reader.read("--job-memory", flags.job_memory, parse_memory),
+        memory_bytes=reader.read("--job-memory", flags.job_memory, _job_memory),
     )
     level = reader.read("--pod-security", flags.pod_security, _level)
     ways = [reader.read("--egress", text, read_way) for text in flags.egress]
@@ -132,6 +133,16 @@ def _count(text: str) -> int:
     if not _COUNT.fullmatch(text.strip()) or int(text) > _COUNT_LIMIT:
         raise ValueError(f"is no number from 0 to {_COUNT_LIMIT}")
     return int(text)
+
+
+def _job_memory(text: str) -> int:
+    found = parse_memory(text)
+    if found < SIDECAR_MEMORY:
+        raise ValueError(
+            f"is less than {format_memory(SIDECAR_MEMORY)}, which the upload of a job's outputs may"
+            " take beside the job"
+        )
+    return found
 
 
 def _level(text: str) -> str:

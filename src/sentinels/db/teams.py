@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Engine, func, literal, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from sentinels.core.errors import Conflict, InvalidRequest
@@ -48,7 +48,7 @@ def set_team(
     """
     with _engine(database_url) as engine, transaction(engine) as connection:
         made = insert(teams).values(name=name, weight=1.0 if weight is None else weight)
-        created = connection.execute(made.on_conflict_do_nothing()).rowcount == 1
+        created = _is_stored(connection, made)
         row = connection.execute(select(teams).where(teams.c.name == name)).one()
         if weight is not None and weight != row.weight:
             connection.execute(update(teams).where(teams.c.id == row.id).values(weight=weight))
@@ -77,14 +77,19 @@ def all_teams(database_url: str) -> list[Team]:
 
 
 def _add_user(connection: Connection, team_id: int, user: str, token: str) -> bool:
-    made = insert(users).values(name=user, team_id=team_id).on_conflict_do_nothing()
-    is_new = connection.execute(made).rowcount == 1
+    is_new = _is_stored(connection, insert(users).values(name=user, team_id=team_id))
     row = connection.execute(select(users).where(users.c.name == user)).one()
     if row.team_id != team_id:
         raise Conflict(f"{user} is in another team", remedy="nothing was stored; leave it out")
     if is_new:
         connection.execute(insert(tokens).values(digest=digest_of(token), user_id=row.id))
     return is_new
+
+
+def _is_stored(connection: Connection, made: Insert) -> bool:
+    """False where there was one of this name."""
+    stored = made.on_conflict_do_nothing().returning(literal(1))
+    return connection.execute(stored).first() is not None
 
 
 @contextmanager

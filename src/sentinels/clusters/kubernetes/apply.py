@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from sentinels.clusters.kubernetes.api import APPLY_PATCH, Api, Request
 from sentinels.clusters.kubernetes.launch import message_of
-from sentinels.clusters.kubernetes.names import text_at
+from sentinels.clusters.kubernetes.names import at, text_at
 from sentinels.core.errors import ClusterUnavailable, InvalidRequest, NotAllowed
 from sentinels.core.ports import Json
 
@@ -81,8 +81,15 @@ def _apply(api: Api, manifest: Mapping[str, Json]) -> Applied:
         return Applied(kind, name, Change.CREATED)
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer.status, f"{kind} {name}: {message_of(answer)}")
-    versions = {text_at(each.json, "metadata", "resourceVersion") for each in (before, answer)}
-    return Applied(kind, name, Change.UNCHANGED if len(versions) == 1 else Change.CHANGED)
+    same = _content(before.json) == _content(answer.json)
+    return Applied(kind, name, Change.UNCHANGED if same else Change.CHANGED)
+
+
+def _content(found: Json) -> Json:
+    """What is said of an object, without what controllers write beside it all the time."""
+    parts = found if isinstance(found, Mapping) else {}
+    own = {name: part for name, part in parts.items() if name not in ("metadata", "status")}
+    return {**own, **{name: at(found, "metadata", name) for name in ("labels", "annotations")}}
 
 
 def _refusal(status: int, said: str) -> NotAllowed | InvalidRequest | ClusterUnavailable:

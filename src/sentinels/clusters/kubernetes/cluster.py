@@ -113,7 +113,7 @@ class KubernetesCluster:
 
     def release(self, ref: WorkloadRef) -> None:
         """See ``Cluster.release``; only now does the Job get a time to live."""
-        job, _ = self._job_of(ref)
+        job = self._ended_job_of(ref) or self._job_of(ref)[0]
         if job is None:
             return
         if condition(job, "Complete") or condition(job, "Failed"):
@@ -167,6 +167,13 @@ class KubernetesCluster:
         found, now = self._of(JOBS_PATH, ref)
         return next(iter(found), None), now
 
+    def _ended_job_of(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
+        """The same from the watch cache: that it has ended was true once and stays so."""
+        for job in self._of(JOBS_PATH, ref, resourceVersion="0")[0]:
+            if condition(job, "Complete") or condition(job, "Failed"):
+                return job
+        return None
+
     def _newest_pod(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
         by_age = sorted(
             self._of(PODS_PATH, ref)[0],
@@ -174,9 +181,11 @@ class KubernetesCluster:
         )
         return by_age[-1] if by_age else None
 
-    def _of(self, path: str, ref: WorkloadRef) -> tuple[list[Mapping[str, Json]], datetime]:
+    def _of(
+        self, path: str, ref: WorkloadRef, **query: str
+    ) -> tuple[list[Mapping[str, Json]], datetime]:
         selector = f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
-        found, now = listed(self._api, path, {"labelSelector": selector})
+        found, now = listed(self._api, path, {"labelSelector": selector, **query})
         return [each for each in found if self._is_ours(each)], now
 
     def _is_ours(self, found: Json) -> bool:

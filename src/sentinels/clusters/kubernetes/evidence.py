@@ -38,6 +38,7 @@ from sentinels.core.text import printable
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 _MESSAGE_LIMIT = 500
 _MIB = 2**20
+_TRACKER = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +221,27 @@ def _ended_by_job(job: Json) -> str:
 
 
 def _outputs_complete(remains: Remains) -> bool:
-    """What the sidecar reported; without a report they are not all there."""
+    """What the sidecar reported; without a report they are not all there. A workload that was
+    launched while the tracker was away has no sidecar: nobody sent what it left.
+    """
     template = at(remains.job, "spec", "template") or remains.pod
     names = {text_at(each, "name") for each in rows(template, "spec", "initContainers")}
     if SIDECAR not in names:
-        return True
+        return not _is_tracked(template)
     status = container_status(remains.pod, SIDECAR)
     try:
         report: Json = json.loads(text_at(status, "state", "terminated", "message"))
     except ValueError:
         return False
     return at(report, "complete") is True
+
+
+def _is_tracked(template: Json) -> bool:
+    return any(
+        text_at(variable, "name") == _TRACKER
+        for container in rows(template, "spec", "containers")
+        for variable in rows(container, "env")
+    )
 
 
 def _evidence(remains: Remains) -> dict[str, str | int | float | bool | None]:

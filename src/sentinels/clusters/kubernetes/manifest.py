@@ -25,6 +25,7 @@ from sentinels.clusters.kubernetes.names import (
 from sentinels.clusters.kubernetes.options import Options, Toleration
 from sentinels.core.capacity import Resources
 from sentinels.core.ports import Json
+from sentinels.core.quantity import format_memory
 from sentinels.core.text import printable
 from sentinels.core.workload import Placement, Workload
 
@@ -33,7 +34,8 @@ Object = dict[str, Json]
 _SCRATCH_REQUEST, _SCRATCH_LIMIT = "64Mi", "20Gi"
 SCRATCH_BYTES = 64 * 2**20
 """Of a node's ephemeral storage, what each workload is counted with."""
-_SIDECAR_MEMORY = "256Mi"
+SIDECAR_MEMORY = 256 * 2**20
+"""Bytes that the upload of a workload's outputs may take beside it."""
 _ANNOTATION_LIMIT = 2000
 _KEEP = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -242,7 +244,7 @@ def _sidecar(workload: Workload, options: Options) -> Object:
         "restartPolicy": "Always",
         "command": ["python", "-P", "-m", "sentinels.clusters.kubernetes.sidecar"],
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "resources": {"requests": nothing, "limits": {"memory": _SIDECAR_MEMORY}},
+        "resources": {"requests": nothing, "limits": {"memory": format_memory(SIDECAR_MEMORY)}},
         "securityContext": {**_CONFINED, "readOnlyRootFilesystem": True},
         "volumeMounts": [{"name": "output", "mountPath": OUTPUT_FOLDER, "readOnly": True}],
     }

@@ -26,6 +26,8 @@ _POD_SECURITY_VERSION = "v1.31"
 """The rules of the oldest Kubernetes that is supported: an upgrade of it changes nothing here."""
 _OWN: dict[str, Json] = {"app.kubernetes.io/managed-by": NAME}
 _DNS: list[Json] = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+_NODE_DNS: Json = {"ipBlock": {"cidr": "169.254.20.10/32"}}
+"""Where the node-local DNS cache listens; no namespace selector leads there."""
 _MLFLOW_PORT = 5000
 UNREACHABLE: tuple[Network, ...] = (
     ip_network("169.254.0.0/16"),
@@ -36,7 +38,8 @@ UNREACHABLE: tuple[Network, ...] = (
     ip_network("fd20:ce::254/128"),
 )
 """Where clouds give a machine's credentials to whoever asks: Amazon, Google and others; Azure;
-Alibaba; the same in IPv6. No workload gets there, however wide a network it is let into.
+Alibaba; the same in IPv6. No workload gets there, however wide a network it is let into; but
+names are asked for at ``_NODE_DNS``.
 """
 
 
@@ -171,7 +174,7 @@ def _network(spec: TeamSpec) -> Object:
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "mlflow"}},
     }
     egress: list[Json] = [
-        {"to": [_in_namespace("kube-system")], "ports": _DNS},
+        {"to": [_in_namespace("kube-system"), _NODE_DNS], "ports": _DNS},
         {"to": [mlflow], "ports": [{"port": _MLFLOW_PORT, "protocol": "TCP"}]},
         *map(_way, spec.ways),
     ]
