@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.programs import need
+
 from benchmarks.measure import Result, at_least, at_most, interleaved, ms
 from sentinels.clusters.kubernetes.api import MERGE_PATCH, Api, Request
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
@@ -28,8 +31,6 @@ from sentinels.clusters.kubernetes.options import Options
 from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId
 from sentinels.core.workload import Image, ImageKind, Workload, WorkloadRef
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.programs import need
 
 ROUNDS = 5
 CREATE_SECONDS = 3

@@ -59,6 +59,15 @@ class ControlPlane:
             self.start_part(name)
         return self
 
+    def attached(self) -> ControlPlane:
+        """One that runs already, to ask it."""
+        self.programs = ensure_programs()
+        return self
+
+    def is_running(self) -> bool:
+        """Whether its API server's process is there."""
+        return self.part("apiserver").process is not None
+
     def stop(self) -> None:
         """Nothing of it runs afterwards."""
         for name in ("scheduler", "controller-manager", "apiserver", "etcd"):

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.options import Options
+from sentinels.core.capacity import Resources
 from sentinels.core.errors import LaunchRejected
 from sentinels.core.observation import Finished, Pending
 from sentinels.core.workload import Workload
@@ -161,6 +162,25 @@ def test_the_quota_counts_all_of_a_teams_jobs(site: Site, dispatch: Actor) -> No
         dispatch.cluster.release(ref)
 
 
+@pytest.mark.parametrize(
+    ("resources", "quota"),
+    [
+        (Resources(cpu_millis=4001, memory_bytes=2**26), "requests.cpu"),
+        (Resources(cpu_millis=100, memory_bytes=2**26, gpus=5), "requests.nvidia.com/gpu"),
+    ],
+)
+def test_what_the_quota_does_not_hold_gets_no_pod(
+    site: Site, dispatch: Actor, resources: Resources, quota: str
+) -> None:
+    workload = replace(new_job(site)[0], resources=resources)
+    dispatch.cluster.launch(workload)
+    seen = await_seen(
+        dispatch, workload.ref, lambda seen: isinstance(seen, Pending) and quota in seen.detail
+    )
+    assert isinstance(seen, Pending)
+    dispatch.cluster.release(workload.ref)
+
+
 def test_a_job_above_the_limit_of_one_job_gets_no_pod(site: Site, dispatch: Actor) -> None:
     large, _ = new_job(site)
     large = replace(large, resources=replace(large.resources, memory_bytes=2 * 2**30))
@@ -180,7 +200,7 @@ def test_a_container_that_says_nothing_gets_the_defaults(site: Site) -> None:
     words = ("create", "-f", "-", "--dry-run=server", "-o", "json", "--as", JOB_CONTROLLER)
     [container] = json.loads(site.kubectl(*words, input=json.dumps(pod)))["spec"]["containers"]
     assert container["resources"] == {
-        "limits": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "1", "memory": "256Mi"},
         "requests": {"cpu": "100m", "memory": "128Mi"},
     }
 
@@ -219,7 +239,7 @@ def test_a_team_is_stored_with_its_weight_and_users(
     site: Site, database_url: str, engine: Engine
 ) -> None:
     url = {"SENTINELS_DATABASE_URL": database_url}
-    add = ("team", "add", site.team, "--cpu", "4", "--pods", "20", "--job-memory", "1Gi")
+    add = ("team", "add", site.team, *BOUNDS)
     said = site.sentinels(*add, "--weight", "2", "--user", "ann", "--user", "bob", **url)
     tokens = {
         line.split()[2]: line.split()[-1] for line in said.splitlines() if line.startswith("✔ user")
@@ -272,9 +292,7 @@ def test_a_job_of_another_team_is_refused_for_good(walled: Site, dispatch: Actor
         with pytest.raises(LaunchRejected, match="only nobody creates Jobs here"):
             dispatch.cluster.launch(workload)
     finally:
-        walled.sentinels(
-            *("team", "add", walled.team, "--cpu", "4", "--pods", "20", "--job-memory", "1Gi")
-        )
+        walled.sentinels("team", "add", walled.team, *BOUNDS)
 
 
 def test_only_the_job_controller_creates_pods_and_none_gets_a_token_or_its_nodes_files(
@@ -300,9 +318,30 @@ def test_the_policies_leave_other_namespaces_alone(walled: Site) -> None:
     assert create(walled, pod) == "passed"
 
 
-def test_a_workloads_image_cannot_be_changed(walled: Site, dispatch: Actor) -> None:
-    workload, _ = new_job(walled)
-    dispatch.cluster.launch(workload)
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"automountServiceAccountToken": True}, "automountServiceAccountToken"),
+        ({"volumes": TOKEN}, "service account's token"),
+        ({"volumes": HOST_PATH}, "hostPath"),
+    ],
+)
+def test_a_job_that_asks_for_a_token_or_its_nodes_files_is_refused_even_to_dispatch(
+    walled: Site, change: Json, why: str
+) -> None:
+    _, job = new_job(walled)
+    launcher = "system:serviceaccount:sentinels:sentinels-dispatch"
+    assert create(walled, job, who=launcher) == "passed"
+    pod = job["spec"]["template"]["spec"]
+    volumes = [*pod["volumes"], *change.get("volumes", [])]
+    pod |= {**change, "volumes": volumes}
+    assert why in create(walled, job, who=launcher)
+
+
+def test_a_workloads_images_cannot_be_changed(walled: Site, dispatch: Actor) -> None:
+    workload, job = new_job(walled)
+    jobs = f"/apis/batch/v1/namespaces/{walled.namespace}/jobs"
+    assert dispatch.status("POST", jobs, job) == 201
     await_seen(dispatch, workload.ref, lambda seen: not isinstance(seen, Pending))
     [pod] = walled.admin.items(
         f"/api/v1/namespaces/{walled.namespace}/pods",
@@ -310,6 +349,7 @@ def test_a_workloads_image_cannot_be_changed(walled: Site, dispatch: Actor) -> N
     )
     path = f"/api/v1/namespaces/{walled.namespace}/pods/{pod['metadata']['name']}"
     assert dispatch.status("PATCH", path, {"spec": {"activeDeadlineSeconds": 3000}}) == 200
-    other: Json = {"spec": {"containers": [{**pod["spec"]["containers"][0], "image": "evil"}]}}
-    assert dispatch.status("PATCH", path, other) == 422
+    for kind in ("containers", "initContainers"):
+        other: Json = {"spec": {kind: [{**pod["spec"][kind][0], "image": "evil"}]}}
+        assert dispatch.status("PATCH", path, other) == 422, kind
     dispatch.cluster.release(workload.ref)

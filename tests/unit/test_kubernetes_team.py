@@ -12,7 +12,7 @@ import yaml
 
 from sentinels.admin.reading import Flags, read_team, read_way
 from sentinels.clusters.kubernetes.apply import path_of
-from sentinels.clusters.kubernetes.team import TeamSpec, role_of, team_objects
+from sentinels.clusters.kubernetes.team import Amounts, TeamSpec, role_of, team_objects
 from sentinels.core.errors import InvalidRequest
 
 GOLDEN = Path(__file__).with_name("golden") / "team.yaml"
@@ -63,20 +63,23 @@ def test_what_is_not_given_is_not_limited_and_no_longer_limited() -> None:
 
 
 def test_a_default_is_never_above_the_most_that_a_job_may_have() -> None:
-    spec = read_team(replace(VISION, job_cpu="0.05", job_memory="64Mi"))
+    spec = replace(TeamSpec("vision"), largest=Amounts(cpu_millis=50, memory_bytes=2**26))
     [limits] = one(spec, "LimitRange")["spec"]["limits"]
     assert limits["default"] == limits["max"] == {"cpu": "0.05", "memory": "64Mi"}
     assert limits["defaultRequest"] == {"cpu": "0.05", "memory": "64Mi"}
 
 
+def test_one_job_may_always_have_what_its_upload_takes() -> None:
+    assert read_team(Flags(name="vision", job_memory="256Mi")).largest.memory_bytes == 2**28
+    assert "less than 256Mi" in faults_of(Flags(name="vision", job_memory="255Mi"))
+
+
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "169.0.0.0/8", "::/0", "fd00::/8"])
 def test_no_network_however_wide_leads_to_a_clouds_credentials(network: str) -> None:
     policy = one(TeamSpec("vision", ways=[read_way(network)]), "NetworkPolicy")
-    [block] = [
-        to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule["to"] if "ipBlock" in to
-    ]
+    [to] = policy["spec"]["egress"][-1]["to"]
     secret = "fd00:ec2::254/128" if ":" in network else "169.254.0.0/16"
-    assert secret in block["except"]
+    assert secret in to["ipBlock"]["except"]
 
 
 def test_nobody_gets_in_and_only_what_is_listed_is_reached() -> None:

@@ -152,7 +152,8 @@ def _image(job: Json, *, wide: bool) -> str:
     digest = str(job.get("digest") or "")
     shown = digest if wide else digest[:19]
     commit = f", commit {str(job['git_commit'])[:12]}" if job.get("git_commit") else ""
-    return f"{job['image']} ({shown}{commit})"
+    known = f"{shown}{commit}".removeprefix(", ")
+    return f"{job['image']} ({known})" if known else str(job["image"])
 
 
 def _attempt(attempt: Row) -> str:

@@ -23,12 +23,16 @@ _LARGE_LOG_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What the CLI reads to find the server: its address, the user's token, who supervises it."""
+    """What the CLI reads to find the server: its address, the user's token, who supervises it.
+
+    ``on_cluster``: jobs run on a Kubernetes cluster, not on this machine.
+    """
 
     url: str
     token: str
     pid: int
     mlflow_url: str
+    on_cluster: bool = False
 
 
 @dataclass(frozen=True, slots=True)

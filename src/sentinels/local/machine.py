@@ -148,6 +148,7 @@ class Machine:
             token=token,
             pid=os.getpid(),
             mlflow_url=settings.get("SENTINELS_TRACKER_URL", ""),
+            on_cluster=self._options.kubeconfig is not None,
         )
 
     def _tracker_url(self, ports: Ports) -> str:

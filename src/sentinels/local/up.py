@@ -138,6 +138,9 @@ def _relay(log: Path, shown: int, lines: StatusLines) -> int:
 def _say_up(info: ServerInfo, lines: StatusLines) -> None:
     mlflow = f" · MLflow: {info.mlflow_url} (ready in some seconds)" if info.mlflow_url else ""
     lines.say(f"Sentinels is up: {info.url}{mlflow} · stop with Ctrl-C or `sentinels down`")
+    if info.on_cluster:
+        lines.say("Next: sentinels push IMAGE --cpu 1 -- COMMAND    see: sentinels nodes")
+        return
     with suppress(InvalidRequest):
         example = shlex.quote(str(examples_folder() / "digits"))
         lines.say(f"Next: sentinels push {example} -c {example}/config.yaml")
