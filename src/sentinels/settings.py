@@ -47,8 +47,6 @@ class Settings:
     """How long a claimed attempt may stay without a launch before another pass drives it again."""
     max_launches: int = 50
     """Most workloads that one pass launches: back-pressure towards the cluster."""
-    unlaunched_seconds: float = 600.0
-    """How long a launched workload may stay unseen before it counts as lost."""
     infrastructure_tries: int = 5
     """How often the infrastructure's faults are retried free of charge before the job fails."""
     kubeconfig: str = ""

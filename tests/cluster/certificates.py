@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sentinels.clock import utc_now
 
-_DAYS = 30
+_DAYS = 3650  # a cluster to try things on may be left for long
 
 
 class Authority:

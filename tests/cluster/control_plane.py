@@ -16,12 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.cluster.certificates import Authority, new_key
-from tests.cluster.part import Part
+from tests.cluster.part import Part, end_all_of, processes_of
 from tests.cluster.programs import ensure_programs, need
 
 SERVICES = "10.97.0.0/16"
 PODS = "10.98.0.0/16"
+PARTS = ("etcd", "apiserver", "controller-manager", "scheduler")
+_PROGRAMS = ("etcd", *(f"kube-{name}" for name in PARTS), "kwok")
 _FIRST_SERVICE = "10.97.0.1"
 _KUBECTL_SECONDS = 60.0
 
@@ -55,8 +59,12 @@ class ControlPlane:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._choose_ports()
         self._certify()
-        for name in ("etcd", "apiserver", "controller-manager", "scheduler"):
-            self.start_part(name)
+        try:
+            for name in PARTS:
+                self.start_part(name)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def attached(self) -> ControlPlane:
@@ -70,8 +78,13 @@ class ControlPlane:
 
     def stop(self) -> None:
         """Nothing of it runs afterwards."""
-        for name in ("scheduler", "controller-manager", "apiserver", "etcd"):
+        for name in reversed(PARTS):
             self.part(name).stop()
+        end_all_of(self.folder, _PROGRAMS)
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs in its folder, simulated nodes included."""
+        return processes_of(self.folder, _PROGRAMS)
 
     def part(self, name: str) -> Part:
         """One of the four processes."""
@@ -85,8 +98,13 @@ class ControlPlane:
         part.start(self._command(name))
         if name == "apiserver":
             part.await_ready(self._is_ready)
-        elif name == "etcd":
-            part.await_ready(lambda: _listens(self._ports["etcd"]))
+        else:
+            part.await_ready(lambda: _listens(self._ports[name]))
+
+    def restart(self, name: str) -> None:
+        """Stop one of them, and start it."""
+        self.stop_part(name)
+        self.start_part(name)
 
     def stop_part(self, name: str) -> None:
         """End one of them politely."""
@@ -150,7 +168,7 @@ class ControlPlane:
         if file.exists():
             self._ports = json.loads(file.read_text())
             return
-        names = ("etcd", "peer", "apiserver", "controller-manager", "scheduler")
+        names = (*PARTS, "peer")
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
         for name, each in zip(names, sockets, strict=True):
             self._ports[name] = each.getsockname()[1]

@@ -95,6 +95,13 @@ class SimulatedNodes:
         """They and what is on them are gone."""
         self._cluster.kubectl("delete", "node", *names, "--ignore-not-found", "--wait=false")
 
+    def set_ready(self, name: str, ready: bool) -> None:
+        """Let a node's kubelet say that it is ready, or that it is not."""
+        said = {"type": "Ready", "status": str(ready), "reason": "Test", "message": "a test says so"}
+        patch = {"status": {"conditions": [said]}}
+        words = ("--subresource=status", "--type=strategic", "-p", json.dumps(patch))
+        self._cluster.kubectl("patch", "node", name, *words)
+
     def ready(self) -> set[str]:
         """The names of the nodes that take pods."""
         found = json.loads(self._cluster.kubectl("get", "nodes", "-o", "json"))

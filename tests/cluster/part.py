@@ -98,6 +98,28 @@ class Part:
         return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
 
 
+def end_all_of(folder: Path, names: Sequence[str]) -> None:
+    """End programs of these names that were told this folder, whoever started them.
+
+    A runner that was killed between starting one and writing its state has left no state file.
+    """
+    for each in processes_of(folder, names):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+            each.wait(_STOP_SECONDS)
+
+
+def processes_of(folder: Path, names: Sequence[str]) -> list[psutil.Process]:
+    """The running programs of these names that were told this folder."""
+    return [
+        each
+        for each in psutil.process_iter(["cmdline", "status"])
+        if (words := each.info["cmdline"]) and Path(words[0]).name in names
+        if any(f"{folder}/" in word for word in words[1:])
+        if each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
 def _reap(pid: int) -> None:
     child = _children.get(pid)
     if child is not None and child.poll() is not None:

@@ -24,7 +24,8 @@ _PACKAGES = (
     "k8s.io/kubernetes/cmd/kubelet",
     "sigs.k8s.io/kwok/cmd/kwok",
 )
-_BUILD_SECONDS = 40 * 60
+_BUILD_SECONDS = 40 * 60.0
+_DOWNLOAD_SECONDS = 5 * 60.0
 
 
 class NoPrograms(Exception):
@@ -79,28 +80,37 @@ def _build(folder: Path) -> None:
     stamp = {"gitVersion": VERSION, "gitMajor": major, "gitMinor": minor}
     flags = " ".join(f"-X k8s.io/component-base/version.{k}={v}" for k, v in stamp.items())
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-        done = subprocess.run(
-            [
-                *("go", "build", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {flags}"),
-                *("-o", f"{fresh}/bin/", *_PACKAGES),
-            ],
-            cwd=MODULE,
-            env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
-            capture_output=True,
-            text=True,
-            timeout=_BUILD_SECONDS,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise NoPrograms(f"go build failed: {done.stderr[-2000:]}")
-        Path(fresh, "bin").chmod(0o755)
-        Path(fresh, "bin").rename(folder)
+        built = Path(fresh, "bin")
+        words = ("build", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {flags}")
+        _go(*words, "-o", f"{built}/", *_PACKAGES, seconds=_BUILD_SECONDS)
+        built.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
+        built.rename(folder)
 
 
 def _check_go() -> None:
-    said = subprocess.run(
-        [need("go"), "version"], capture_output=True, text=True, timeout=30, check=True
-    ).stdout
-    found = re.search(r"go1\.(\d+)", said)
-    if found is None or int(found.group(1)) != 26:
-        raise NoPrograms(f"Go 1.26 is needed to build Kubernetes {VERSION}; this is {said.strip()}")
+    """Under Go 1.27 the API server's /openapi/v2 is malformed; an older one cannot build it."""
+    said = _go("version", seconds=_DOWNLOAD_SECONDS).strip()
+    if re.search(r"go1\.26\b", said) is None:
+        raise NoPrograms(
+            f"Go 1.26 is needed to build Kubernetes {VERSION}; this is {said}. "
+            "Install it, or let Go fetch it: GOTOOLCHAIN=go1.26.0"
+        )
+
+
+def _go(*words: str, seconds: float) -> str:
+    try:
+        done = subprocess.run(
+            [need("go"), *words],
+            cwd=MODULE,  # its go.mod says which Go, too
+            env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise NoPrograms(f"go {words[0]} took longer than {seconds:.0f} s") from late
+    if done.returncode != 0:
+        raise NoPrograms(f"go {words[0]} failed: {done.stderr[-2000:].strip()}")
+    return done.stdout

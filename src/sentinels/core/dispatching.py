@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sentinels.core.capacity import Node, Resources, Snapshot, add, free_nodes
+from sentinels.core.capacity import FreeNode, Node, Resources, Snapshot, add, free_nodes
 from sentinels.core.errors import SentinelsError
 from sentinels.core.launching import Launcher
 from sentinels.core.pacing import launch_budget
@@ -19,8 +19,8 @@ from sentinels.core.planning import Plan, plan
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Tracker
 from sentinels.core.queueing import Admission, Claim, DispatchQueue, NodeWish, PassReport
-from sentinels.core.settling import SettlePorts, sweep
-from sentinels.core.workload import Placement
+from sentinels.core.settling import Settled, SettlePorts, sweep
+from sentinels.core.workload import Placement, WorkloadRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     launcher = Launcher(ports.settle, ports.queue, ports.tracker, ports.tracker_url)
     try:
         settled = sweep(ports.settle, launcher.launch)
-        admitted = _admit(ports, settled.unstarted, begin)
+        admitted = _admit(ports, settled, begin)
         troubles = [*settled.troubles, *_launch(ports, launcher, admitted)]
     except SentinelsError as error:
         ports.queue.record_pass(_report(ports, begin, error=str(error)))
@@ -73,14 +73,14 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     return report
 
 
-def _admit(ports: DispatchPorts, unstarted: int, begin: float) -> Admitted:
+def _admit(ports: DispatchPorts, settled: Settled, begin: float) -> Admitted:
     snapshot = _nodes(ports)
-    most = _budget(ports, unstarted, begin)
+    most = _budget(ports, settled.unstarted, begin)
     with ports.queue.admission() as admission:
         if admission is None:
             return Admitted()
         admission.release_deferred()
-        planned, heads = _plan(ports, admission, snapshot, most)
+        planned, heads = _plan(ports, admission, _View(snapshot, settled.running), most)
         claims = admission.claim(planned.grants, lease_seconds=ports.settle.limits.lease_seconds)
         admission.record_decisions(planned.decisions)
         ports.settle.failpoint("dispatch.before_claim_commit")
@@ -117,9 +117,20 @@ def _budget(ports: DispatchPorts, unstarted: int, begin: float) -> int:
     )
 
 
-def _plan(
-    ports: DispatchPorts, admission: Admission, snapshot: Snapshot, most: int
-) -> tuple[Plan, int]:
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The nodes, and the names of the workloads that were seen running before that."""
+
+    snapshot: Snapshot
+    running: frozenset[str]
+
+    def free(self, live: Sequence[tuple[WorkloadRef, str, Resources]]) -> list[FreeNode]:
+        """What is free. What was placed before and is on no node any more has ended."""
+        in_flight = {ref.name: held for ref, _, held in live if ref.name not in self.running}
+        return free_nodes(self.snapshot, in_flight=in_flight)
+
+
+def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) -> tuple[Plan, int]:
     heads = admission.lane_heads(depth=ports.max_launches)
     live = admission.live()
     in_use: dict[str, Resources] = defaultdict(Resources)
@@ -127,7 +138,7 @@ def _plan(
         in_use[team] = add(in_use[team], held)
     planned = plan(
         heads=heads,
-        nodes=free_nodes(snapshot, in_flight={ref.name: held for ref, _, held in live}),
+        nodes=view.free(live),
         in_use=in_use,
         policy=ports.policy.with_weights(admission.team_weights()),
         now=ports.settle.clock(),

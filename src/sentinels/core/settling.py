@@ -59,11 +59,13 @@ class SettlePorts:
 class Settled:
     """What a round of settling did: how many jobs moved, and what could not be done now.
 
-    ``unstarted`` is how many workloads the cluster was seen not to have begun with.
+    ``unstarted`` is how many workloads the cluster was seen not to have begun with, ``running``
+    the names of those that had been placed: one that no node reports later has ended.
     """
 
     moved: int = 0
     unstarted: int = 0
+    running: frozenset[str] = frozenset()
     troubles: list[str] = field(default_factory=list)
 
 
@@ -170,6 +172,9 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
     observations = ports.cluster.observe([attempt.ref for attempt in attempts])
     ports.failpoint("settle.after_observe")
     settled.unstarted = sum(map(_is_unstarted, observations.values()))
+    settled.running = frozenset(
+        ref.name for ref, seen in observations.items() if isinstance(seen, Running)
+    )
     for attempt in attempts:
         found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
         try:
