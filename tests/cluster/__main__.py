@@ -6,10 +6,12 @@ running control plane with simulated nodes, or none.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.control_plane import ControlPlane
@@ -33,9 +35,9 @@ def main(words: list[str]) -> int:
     if command is None:
         print(f"say one of: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    plane = ControlPlane(_folder(), lasting=True)
     try:
-        return command(plane)
+        with _alone():
+            return command(ControlPlane(_folder(), lasting=True))
     except (NoPrograms, RuntimeError) as why:
         print(why, file=sys.stderr)
         return 1
@@ -53,13 +55,11 @@ def _up(plane: ControlPlane) -> int:
 
 
 def _down(plane: ControlPlane) -> int:
-    if not plane.folder.exists():
-        print("no cluster runs")
-        return 0
+    was = plane.folder.exists() or bool(plane.processes())
     SimulatedNodes(plane).stop()
     plane.stop()
-    shutil.rmtree(plane.folder)
-    print("the cluster is gone")
+    shutil.rmtree(plane.folder, ignore_errors=True)
+    print("the cluster is gone" if was else "no cluster runs")
     return 0
 
 
@@ -69,6 +69,19 @@ def _status(plane: ControlPlane) -> int:
         return 1
     print(plane.attached().kubectl("get", "nodes"), end="")
     return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One of these commands at a time."""
+    folder = _folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _folder() -> Path:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.folders import own_folder, remove_abandoned
 from tests.cluster.nodes import Shape, SimulatedNodes
 from tests.cluster.programs import NoPrograms, ensure_programs, need
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """All of this tier is marked ``cluster``."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +30,13 @@ def control_plane() -> Iterator[ControlPlane]:
         need("etcd")
     except NoPrograms as why:
         do_without(str(why))
-    folder = Path(tempfile.mkdtemp(prefix="sen-cluster-"))
-    plane = ControlPlane(folder)
-    try:
-        yield plane.start()
-    finally:
-        plane.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    remove_abandoned()
+    with own_folder() as folder:
+        plane = ControlPlane(folder)
+        try:
+            yield plane.start()
+        finally:
+            plane.stop()
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +67,18 @@ def kwok_room(simulated: SimulatedNodes) -> Iterator[None]:
     simulated.add(names)
     yield
     simulated.remove(*names)
+
+
+@pytest.fixture
+def team_namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A fresh namespace of a team."""
+    name = f"sen-t{secrets.token_hex(4)}"
+    control_plane.kubectl("create", "namespace", name)
+    control_plane.kubectl("label", "namespace", name, f"sentinels.dev/team={name[4:]}")
+    try:
+        yield name
+    finally:
+        control_plane.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def do_without(why: str) -> None:

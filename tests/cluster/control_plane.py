@@ -263,10 +263,8 @@ class ControlPlane:
             "--use-service-account-credentials",
             f"--service-account-private-key-file={at}/service-accounts.key",
             f"--root-ca-file={at}/ca.crt",
-            *(
-                f"--cluster-signing-cert-file={at}/ca.crt",
-                f"--cluster-signing-key-file={at}/ca.key",
-            ),
+            f"--cluster-signing-cert-file={at}/ca.crt",
+            f"--cluster-signing-key-file={at}/ca.key",
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
             f"--secure-port={self._ports['controller-manager']}",

@@ -97,7 +97,12 @@ class SimulatedNodes:
 
     def set_ready(self, name: str, ready: bool) -> None:
         """Let a node's kubelet say that it is ready, or that it is not."""
-        said = {"type": "Ready", "status": str(ready), "reason": "Test", "message": "a test says so"}
+        said = {
+            "type": "Ready",
+            "status": str(ready),
+            "reason": "Test",
+            "message": "a test says so",
+        }
         patch = {"status": {"conditions": [said]}}
         words = ("--subresource=status", "--type=strategic", "-p", json.dumps(patch))
         self._cluster.kubectl("patch", "node", name, *words)

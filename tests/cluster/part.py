@@ -88,9 +88,12 @@ class Part:
     def await_ready(self, condition: Callable[[], object], *, seconds: float = 60) -> None:
         """Return when the condition holds; fail with the log's end where it does not."""
         end = time.monotonic() + seconds
-        while not condition():
+        while True:
+            ready = condition()
             if self.process is None or time.monotonic() > end:
                 raise RuntimeError(f"{self.name} is not ready: {self.tail()}")
+            if ready:
+                return
             time.sleep(0.05)
 
     def tail(self) -> str:

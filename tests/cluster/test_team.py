@@ -27,6 +27,7 @@ from sentinels.db.people import caller_of
 from tests.cluster.nodes import Shape, SimulatedNodes
 from tests.cluster.programs import ensure_programs
 from tests.support.accounts import (
+    BOUNDS,
     JOB_CONTROLLER,
     KNATIVE,
     Actor,

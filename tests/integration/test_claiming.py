@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from sentinels.clock import utc_now
 from sentinels.core.capacity import Resources
+from sentinels.core.observation import Running
 from sentinels.core.planning import Grant
 from sentinels.core.queueing import Claim
 from sentinels.db.engine import statement
@@ -29,6 +32,17 @@ def test_live_attempts_keep_their_room_in_the_next_pass(desk: Desk) -> None:
         desk.job(resources={"cpu": 2})
     assert desk.tick().launched == 2
     assert desk.tick().launched == 0
+
+
+def test_what_ran_and_is_on_no_node_any_more_holds_nothing(desk: Desk) -> None:
+    first, second = desk.job(resources={"cpu": 4}), desk.job(resources={"cpu": 4})
+    assert desk.tick().launched == 1
+    desk.cluster.seen[ref(first)] = Running("uid", utc_now(), "box")
+    desk.cluster.nodes = [replace(node(), workloads={ref(first).name: Resources(4000)})]
+    assert desk.tick().launched == 0
+    desk.cluster.nodes = [node()]
+    assert desk.tick().launched == 1
+    assert [desk.state(job_id) for job_id in (first, second)] == ["running", "dispatched"]
 
 
 def test_higher_priority_goes_first_and_the_rest_in_order(desk: Desk) -> None:

@@ -80,7 +80,7 @@ def _admit(ports: DispatchPorts, settled: Settled, begin: float) -> Admitted:
         if admission is None:
             return Admitted()
         admission.release_deferred()
-        planned, heads = _plan(ports, admission, _View(snapshot, settled.running), most)
+        planned, heads = _plan(ports, admission, _View(snapshot, frozenset(settled.running)), most)
         claims = admission.claim(planned.grants, lease_seconds=ports.settle.limits.lease_seconds)
         admission.record_decisions(planned.decisions)
         ports.settle.failpoint("dispatch.before_claim_commit")

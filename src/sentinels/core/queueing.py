@@ -227,18 +227,6 @@ class Claim:
     node: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a live attempt holds. ``started``: its workload was seen on a node before; where the
-    cluster does not report it there any more, it holds nothing.
-    """
-
-    ref: WorkloadRef
-    team: str
-    resources: Resources
-    started: bool
-
-
 class Admission(Protocol):
     """An open admission: the dispatch lock is held until it closes, then all of it commits."""
 
@@ -254,8 +242,8 @@ class Admission(Protocol):
         """Each team's weight in the fair share."""
         ...
 
-    def live(self) -> Sequence[Held]:
-        """What every live attempt holds."""
+    def live(self) -> Sequence[tuple[WorkloadRef, str, Resources]]:
+        """Every live attempt's workload, its team and what it holds."""
         ...
 
     def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:

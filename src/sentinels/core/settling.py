@@ -57,15 +57,13 @@ class SettlePorts:
 
 @dataclass(slots=True)
 class Settled:
-    """What a round of settling did: how many jobs moved, and what could not be done now.
-
-    ``unstarted`` is how many workloads the cluster was seen not to have begun with, ``running``
-    the names of those that had been placed: one that no node reports later has ended.
+    """What a round of settling did: how many jobs moved, how many workloads the cluster was seen
+    not to have begun with, the names of those that run, and what could not be done now.
     """
 
     moved: int = 0
     unstarted: int = 0
-    running: frozenset[str] = frozenset()
+    running: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
 
 
@@ -171,10 +169,10 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
     settled = Settled()
     observations = ports.cluster.observe([attempt.ref for attempt in attempts])
     ports.failpoint("settle.after_observe")
-    settled.unstarted = sum(map(_is_unstarted, observations.values()))
-    settled.running = frozenset(
-        ref.name for ref, seen in observations.items() if isinstance(seen, Running)
-    )
+    for ref, seen in observations.items():
+        settled.unstarted += isinstance(seen, Pending) and not seen.accepted
+        if isinstance(seen, Running):
+            settled.running.add(ref.name)
     for attempt in attempts:
         found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
         try:
@@ -300,7 +298,3 @@ def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Se
         else:
             ports.cluster.stop(ref, why=Reason.EVICTED, message="no live attempt explains it")
             settled.troubles.append(f"{ref.name} ran without a live attempt and is being stopped")
-
-
-def _is_unstarted(seen: Observation) -> bool:
-    return isinstance(seen, Pending) and not seen.accepted

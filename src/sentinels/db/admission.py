@@ -12,11 +12,11 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select
 
-from sentinels.core.capacity import Node, Snapshot
+from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
-from sentinels.core.queueing import Claim, Held, NodeWish, PassReport
+from sentinels.core.queueing import Claim, NodeWish, PassReport
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import statement, transaction
@@ -45,10 +45,10 @@ class PostgresAdmission:
         rows = self._connection.execute(select(teams.c.name, teams.c.weight))
         return {row.name: row.weight for row in rows}
 
-    def live(self) -> Sequence[Held]:
+    def live(self) -> Sequence[tuple[WorkloadRef, str, Resources]]:
         """See ``Admission.live``."""
         rows = self._connection.execute(statement("live_requests")).mappings()
-        return [Held(ref_of(row), row["team"], resources_of(row), row["started"]) for row in rows]
+        return [(ref_of(row), row["team"], resources_of(row)) for row in rows]
 
     def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:
         """See ``Admission.claim``."""

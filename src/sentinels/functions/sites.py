@@ -67,7 +67,7 @@ def _references(_: Settings) -> ImageStore:
 def _mounted_or_claimed(settings: Settings) -> DataStore:
     from sentinels.clusters.kubernetes.data import ClaimedDataStore
 
-    if settings.data_store:
+    if settings.data_claim and settings.data_store:
         return LocalDataStore(settings.data_store)
     return ClaimedDataStore(settings.data_claim)
 

@@ -52,7 +52,8 @@ def function_settings(
     """The functions' settings as variables: this machine's, and the user's for what is left."""
     names = [f"SENTINELS_{field.name.upper()}" for field in fields(Settings)]
     given = {name: environ[name] for name in names if name in environ}
-    given.setdefault("SENTINELS_DATA_STORE", str(home.data))
+    if not kubeconfig:
+        given.setdefault("SENTINELS_DATA_STORE", str(home.data))
     if tracker_url:
         given["SENTINELS_TRACKER_URL"] = tracker_url
     if kubeconfig:

@@ -1,6 +1,5 @@
 -- What every live attempt holds, with its team: the reservations of a pass.
-SELECT a.job_id, a.attempt, t.name AS team, s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type,
-       a.started_at IS NOT NULL AS started
+SELECT a.job_id, a.attempt, t.name AS team, s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type
   FROM attempts a
   JOIN jobs j ON j.id = a.job_id
   JOIN teams t ON t.id = j.team_id
