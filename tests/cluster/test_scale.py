@@ -267,7 +267,7 @@ def bound_on(api: DirectApi, name: str) -> set[str]:
     return {pod["metadata"]["name"] for pod in pods}
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(450)
 def test_two_thousand_jobs_flow_through_a_hundred_mixed_nodes(
     fleet: DirectApi, engine: Engine, caller: Caller
 ) -> None:
@@ -280,7 +280,7 @@ def test_two_thousand_jobs_flow_through_a_hundred_mixed_nodes(
                 priority=order.priority,
                 env={"TEST_SECONDS": "3s"},
             )
-        watchman, deadline = Watchman(ward), time.monotonic() + 300
+        watchman, deadline = Watchman(ward), time.monotonic() + 360
         story = Story(ward, fleet)
         while not ward.all_ended():
             assert time.monotonic() < deadline, (ward.states(), ward.unended())
@@ -343,16 +343,14 @@ class Story:
 
 
 def judge_pace(ward: Ward) -> None:
-    """At every creation, no more waits to be begun with than is begun with in two seconds."""
-    jobs = ward.auditor.snapshot()
-    over = []
-    for job in jobs:
-        backlog = ward.auditor.backlog(job.seen_at)
-        rate = max(
-            ward.auditor.begun_between(job.seen_at - 4, job.seen_at),
-            ward.auditor.begun_between(job.seen_at - 2, job.seen_at + 2),
-            ward.auditor.begun_between(job.seen_at, job.seen_at + 4),
-        )
-        if backlog > max(FIRST_WINDOW, AHEAD_SECONDS * rate / 4):
-            over.append((backlog, rate / 4))
-    assert len(over) <= len(jobs) // 50, f"{len(over)} times over: {sorted(over)[-5:]}"
+    """What is created and not begun with is under two seconds of the start rate, which is to say
+    (Little's law) that a Job is begun with within two seconds. The auditor saw both moments.
+    """
+    waits = sorted(
+        job.begun_at - job.seen_at
+        for job in ward.auditor.snapshot()
+        if job.begun_at is not None and int(job.attempt[0]) > FIRST_WINDOW
+    )
+    assert len(waits) >= JOBS - FIRST_WINDOW
+    # This machine has other things to do as well: one Job in fifty may be late.
+    assert waits[len(waits) * 49 // 50] < AHEAD_SECONDS, f"the longest: {waits[-5:]}"

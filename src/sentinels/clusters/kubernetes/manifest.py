@@ -104,7 +104,8 @@ _FAILURE_RULES: list[Json] = [
 
 def _annotations(workload: Workload) -> dict[str, Json]:
     told = {f"{PREFIX}/user": workload.user, f"{PREFIX}/image": workload.image.reference}
-    told |= {f"{PREFIX}/label-{name}": value for name, value in workload.labels.items()}
+    if workload.labels:
+        told[f"{PREFIX}/labels"] = json.dumps(dict(workload.labels))
     found: dict[str, Json] = {
         name: printable(value)[:_ANNOTATION_LIMIT] for name, value in told.items() if value
     }
@@ -182,10 +183,16 @@ def _env(workload: Workload) -> list[Json]:
     }
     ours = {"SENTINELS_OUTPUT": OUTPUT_FOLDER, "SENTINELS_DATA": DATA_FOLDER}
     given = {name: text for name, text in workload.env.items() if name not in ours}
-    plain: list[Json] = [
-        {"name": name, "value": value} for name, value in ({**defaults, **ours, **given}).items()
+    # What refers to another variable comes after it: the user's may name secrets.
+    return [
+        *_plain_env({**defaults, **ours}),
+        *(_secret_env(name, where) for name, where in workload.secrets.items()),
+        *_plain_env(given),
     ]
-    return plain + [_secret_env(name, where) for name, where in workload.secrets.items()]
+
+
+def _plain_env(values: Mapping[str, str]) -> list[Json]:
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _secret_env(name: str, where: str) -> Json:
