@@ -8,6 +8,7 @@ overhead of its runtime. Comes in: pods as JSON. Goes out: amounts. Next: ``capa
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -60,7 +61,7 @@ def resources_of(held: Mapping[str, Decimal], gpu_type: str | None = None) -> Re
 
 
 def _whole(value: Decimal) -> int:
-    return -int(-value // 1)
+    return math.ceil(value)
 
 
 def pod_requests(pod: Json) -> Amounts:
