@@ -13,9 +13,9 @@ from urllib.parse import unquote
 class Listener:
     """Keeps what is PUT below ``outputs_url`` and POSTed to ``notify_url``."""
 
-    def __init__(self, port: int) -> None:
-        self.outputs_url = f"http://127.0.0.1:{port}/outputs"
-        self.notify_url = f"http://127.0.0.1:{port}/notify"
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.outputs_url = f"http://{address}:{port}/outputs"
+        self.notify_url = f"http://{address}:{port}/notify"
         self.files: dict[str, bytes] = {}
         self.events: list[tuple[dict[str, str], dict[str, int]]] = []
         self.status = 200
@@ -50,7 +50,7 @@ class Listener:
 
 
 @contextmanager
-def listening(port: int = 0) -> Iterator[Listener]:
+def listening(port: int = 0, address: str = "127.0.0.1") -> Iterator[Listener]:
     """A listener on a port of this machine; 0: a free one."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,10 +72,10 @@ def listening(port: int = 0) -> Iterator[Listener]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer((address, port), Handler) as server:
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients are killed here
-        listener = Listener(server.server_address[1])
+        listener = Listener(server.server_address[1], address)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

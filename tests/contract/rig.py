@@ -39,6 +39,7 @@ class Rig:
     image: Image
     listener: Listener
     home: Path
+    patience: float = 20
 
     def shell(
         self,
@@ -68,14 +69,14 @@ class Rig:
 
     def await_running(self, ref: WorkloadRef) -> Running:
         """Wait until it was seen running."""
-        await_true(lambda: isinstance(self.observe(ref), Running))
+        await_true(lambda: isinstance(self.observe(ref), Running), seconds=self.patience)
         seen = self.observe(ref)
         assert isinstance(seen, Running)
         return seen
 
     def await_log(self, ref: WorkloadRef, text: str) -> None:
         """Wait until its log contains the text."""
-        await_true(lambda: text in self.log(ref))
+        await_true(lambda: text in self.log(ref), seconds=self.patience)
 
     def finish(self, workload: Workload) -> Finished:
         """Launch it and wait for its end."""
@@ -84,10 +85,17 @@ class Rig:
 
     def await_end(self, ref: WorkloadRef) -> Finished:
         """Wait until nothing of it runs."""
-        await_true(lambda: isinstance(self.observe(ref), Finished))
+        await_true(lambda: self._is_over(ref), seconds=self.patience)
         seen = self.observe(ref)
         assert isinstance(seen, Finished)
         return seen
+
+    def _is_over(self, ref: WorkloadRef) -> bool:
+        """One look, and what settling does where a look says that it must end."""
+        seen = self.observe(ref)
+        if isinstance(seen, Pending | Running) and seen.stop_for:
+            self.cluster.stop(ref, why=seen.stop_for.reason, message=seen.stop_for.message)
+        return isinstance(seen, Finished)
 
     def log(self, ref: WorkloadRef) -> str:
         """All that it has printed."""

@@ -8,7 +8,7 @@ would read. Deadlines are short (see ``town`` in conftest), else nothing is diff
 from __future__ import annotations
 
 import pytest
-from tests.node.conftest import MISSING_IMAGE, SHELL_IMAGE, UNREACHABLE_IMAGE
+from tests.node.conftest import MISSING_IMAGE, ROOT_IMAGE, SHELL_IMAGE, UNREACHABLE_IMAGE
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
@@ -46,6 +46,13 @@ def test_an_image_that_is_not_there(town: Town) -> None:
     assert (job["state"], job["reason"]) == ("failed", "image_unavailable")
     assert MISSING_IMAGE in job["message"]
     assert "name" in town.notice(job["id"], "failed")
+
+
+def test_an_image_that_runs_as_root(town: Town) -> None:
+    job = town.await_end(town.push(ROOT_IMAGE, *SMALL, *shell("true")))
+    assert (job["state"], job["reason"]) == ("failed", "rejected")
+    assert f"image {ROOT_IMAGE} runs as root" in job["message"]
+    assert "numeric USER" in town.notice(job["id"], "failed")
 
 
 def test_a_registry_that_does_not_answer_costs_no_try_of_the_users(town: Town) -> None:

@@ -106,10 +106,13 @@ class Ward:
     def judge(self) -> None:
         """Nothing twice, nothing lost, no end taken back: of everything that was ever there."""
         self.auditor.look_again()
-        assert self.auditor.twins() == {}
-        assert self.auditor.turncoats() == []
-        assert self.changed_ends() == []
-        assert self.broken_stories() == []
+        for what, found in (
+            ("attempts with two Jobs", self.auditor.twins()),
+            ("Jobs with two ends", self.auditor.turncoats()),
+            ("jobs whose end was changed", self.changed_ends()),
+            ("stories with a gap", self.broken_stories()),
+        ):
+            assert not found, f"{what}: {found}"
         launched = self.desk.ask(
             "SELECT job_id, attempt FROM attempts WHERE launched_at IS NOT NULL"
         )

@@ -13,11 +13,11 @@ from sentinels.clusters.local.engine import Engine, EngineFinder, container_name
 from sentinels.clusters.local.folders import read_record
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
-from tests.contract.cluster_contract import FOREVER, ClusterContract
+from tests.contract.cluster_contract import FOREVER, MachineContract
 from tests.contract.rig import REF, Rig, await_true
 
 
-class TestProcesses(ClusterContract):
+class TestProcesses(MachineContract):
     """Directories of code, run as processes."""
 
     @pytest.fixture
@@ -26,7 +26,7 @@ class TestProcesses(ClusterContract):
 
 
 @pytest.mark.container
-class TestContainers(ClusterContract):
+class TestContainers(MachineContract):
     """Images, run as containers."""
 
     @pytest.fixture

@@ -1,0 +1,120 @@
+"""What every cluster promises, asked of Kubernetes with a real node."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.cluster_contract import ClusterContract
+from tests.contract.listener import Listener, listening
+from tests.contract.rig import REF, Rig
+from tests.node.conftest import SHELL_IMAGE
+from tests.node.machine import RealNode
+from tests.node.network import Segment
+from tests.support.image import IMAGE, built_image
+
+from sentinels.clusters.kubernetes.api import Api
+from sentinels.clusters.kubernetes.cluster import KubernetesCluster
+from sentinels.clusters.kubernetes.options import Options
+from sentinels.core.errors import NotFound
+from sentinels.core.workload import Image, ImageKind
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+GRACE_SECONDS = 4.0
+_RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+
+
+@pytest.fixture(scope="module")
+def node(real_node: RealNode) -> RealNode:
+    """The node, with the image that sends outputs."""
+    real_node.import_image(built_image())
+    return real_node
+
+
+@pytest.fixture
+def listener(segment: Segment) -> Iterator[Listener]:
+    """Where outputs go, as pods reach it."""
+    with listening(address=segment.address) as found:
+        yield found
+
+
+@pytest.fixture
+def rig(node: RealNode, listener: Listener, tmp_path: Path) -> Iterator[Rig]:
+    """A namespace of a test's own, with a data store of the node's folder."""
+    prefix = f"c{secrets.token_hex(3)}-"
+    namespace = f"{prefix}default"
+    node.kubectl("create", "namespace", namespace)
+    node.kubectl("label", "namespace", namespace, _RESTRICTED)
+    store = _store(tmp_path / "data")
+    node.kubectl("apply", "-f", "-", input=json.dumps(_volume(namespace, store)))
+    api = Api(str(node.kubeconfig))
+    options = Options(
+        namespace_prefix=prefix,
+        sidecar_image=IMAGE,
+        data_claim="data",
+        grace_seconds=GRACE_SECONDS,
+    )
+    image = Image(ImageKind.CONTAINER, SHELL_IMAGE, None, SHELL_IMAGE)
+    try:
+        yield Rig(KubernetesCluster(api, options), image, listener, tmp_path, patience=60)
+    finally:
+        api.close()
+        node.kubectl("delete", "namespace", namespace, "--timeout=50s")
+        node.kubectl("delete", "pv", namespace, "--wait=false")
+
+
+def _store(folder: Path) -> Path:
+    (folder / "digits").mkdir(parents=True)
+    (folder / "digits" / "train.csv").write_text("1,2,3\n")
+    return folder
+
+
+def _volume(namespace: str, folder: Path) -> dict[str, object]:
+    """A folder of the node as a claim that a team's pods may read."""
+    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    size = {"storage": "1Mi"}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": namespace},
+        "spec": {**common, "capacity": size, "hostPath": {"path": str(folder)}},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": namespace},
+        "spec": {**common, "resources": {"requests": size}, "volumeName": namespace},
+    }
+    return {"apiVersion": "v1", "kind": "List", "items": [volume, claim]}
+
+
+class TestKubernetesCluster(ClusterContract):
+    """The suite, and what is Kubernetes's own."""
+
+    def test_outputs_that_did_not_arrive_are_gone_and_reported_so(self, rig: Rig) -> None:
+        rig.listener.status = 503
+        workload = rig.shell('echo 1 > "$SENTINELS_OUTPUT/m"')
+        seen = rig.finish(workload)
+        assert (seen.reason, seen.outputs_complete) == (None, False)
+        with pytest.raises(NotFound):
+            rig.cluster.collect_outputs(workload)
+
+    def test_the_log_goes_with_the_pod(self, rig: Rig, node: RealNode) -> None:
+        rig.finish(rig.shell("echo kept"))
+        assert not rig.cluster.keeps_logs
+        assert rig.log(REF) == "kept\n"
+        words = ("--all-namespaces", "-l", f"sentinels.dev/job={REF.job_id}", "-o", "name")
+        node.kubectl("delete", "job", "--all", "-n", _namespace(rig, node), "--timeout=30s")
+        node.kubectl("wait", "pod", *words[:3], "--for=delete", "--timeout=30s")
+        chunk = rig.cluster.read_log(REF, offset=0, limit=100)
+        assert (chunk.data, chunk.ended) == (b"", True)
+
+
+def _namespace(rig: Rig, node: RealNode) -> str:
+    words = ("-l", f"sentinels.dev/job={REF.job_id}", "-o", "json", "--all-namespaces")
+    found = json.loads(node.kubectl("get", "job", *words))["items"]
+    [own] = [each for each in found if rig.cluster.held()]
+    return str(own["metadata"]["namespace"])
