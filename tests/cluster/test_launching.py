@@ -328,7 +328,8 @@ def test_a_pod_goes_where_it_was_planned(yard: Yard, planned: str) -> None:
 
 def test_nodes_that_are_kept_for_others_are_not_taken(yard: Yard) -> None:
     kept = ("plain-1", "plain-2", "typed-1")
-    yard.cluster.launch(small(env=LONG, placement=Placement("plain-1", kept)))
+    full = "closed-1"
+    yard.cluster.launch(small(env=LONG, placement=Placement(full, kept)))
     assert yard.node() == "typed-2"
 
 

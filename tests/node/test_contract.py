@@ -42,9 +42,14 @@ def listener(segment: Segment) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def rig(node: RealNode, listener: Listener, tmp_path: Path) -> Iterator[Rig]:
-    """A namespace of a test's own, with a data store of the node's folder."""
-    prefix = f"c{secrets.token_hex(3)}-"
+def prefix() -> str:
+    """What a test's namespaces begin with, and no other's."""
+    return f"c{secrets.token_hex(3)}-"
+
+
+@pytest.fixture
+def rig(node: RealNode, listener: Listener, prefix: str, tmp_path: Path) -> Iterator[Rig]:
+    """A namespace of a test's own, with a data store in a folder of the node."""
     namespace = f"{prefix}default"
     node.kubectl("create", "namespace", namespace)
     node.kubectl("label", "namespace", namespace, _RESTRICTED)
@@ -62,7 +67,7 @@ def rig(node: RealNode, listener: Listener, tmp_path: Path) -> Iterator[Rig]:
         yield Rig(KubernetesCluster(api, options), image, listener, tmp_path, patience=60)
     finally:
         api.close()
-        node.kubectl("delete", "namespace", namespace, "--timeout=50s")
+        node.kubectl("delete", "namespace", namespace, "--wait=false")
         node.kubectl("delete", "pv", namespace, "--wait=false")
 
 
@@ -102,19 +107,11 @@ class TestKubernetesCluster(ClusterContract):
         with pytest.raises(NotFound):
             rig.cluster.collect_outputs(workload)
 
-    def test_the_log_goes_with_the_pod(self, rig: Rig, node: RealNode) -> None:
+    def test_the_log_goes_with_the_pod(self, rig: Rig, node: RealNode, prefix: str) -> None:
         rig.finish(rig.shell("echo kept"))
         assert not rig.cluster.keeps_logs
         assert rig.log(REF) == "kept\n"
-        words = ("--all-namespaces", "-l", f"sentinels.dev/job={REF.job_id}", "-o", "name")
-        node.kubectl("delete", "job", "--all", "-n", _namespace(rig, node), "--timeout=30s")
-        node.kubectl("wait", "pod", *words[:3], "--for=delete", "--timeout=30s")
+        here = ("--namespace", f"{prefix}default")
+        node.kubectl(*here, "delete", "job", "--all", "--cascade=foreground", "--timeout=50s")
         chunk = rig.cluster.read_log(REF, offset=0, limit=100)
         assert (chunk.data, chunk.ended) == (b"", True)
-
-
-def _namespace(rig: Rig, node: RealNode) -> str:
-    words = ("-l", f"sentinels.dev/job={REF.job_id}", "-o", "json", "--all-namespaces")
-    found = json.loads(node.kubectl("get", "job", *words))["items"]
-    [own] = [each for each in found if rig.cluster.held()]
-    return str(own["metadata"]["namespace"])
