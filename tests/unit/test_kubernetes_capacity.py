@@ -134,7 +134,13 @@ def a_node(**spec: Any) -> Json:
 
 
 def on_node(
-    cpu: str, *, ours: int = 0, phase: str = "Running", leaving: bool = False, node: str = "n1"
+    cpu: str,
+    *,
+    ours: int = 0,
+    phase: str = "Running",
+    leaving: bool = False,
+    node: str = "n1",
+    namespace: str = "sen-a",
 ) -> Json:
     labels = {
         "sentinels.dev/managed": "true",
@@ -142,7 +148,7 @@ def on_node(
         "sentinels.dev/attempt": "1",
     }
     found = pod(box(cpu), nodeName=node, status={"phase": phase})
-    found["metadata"] = {"labels": labels if ours else {}}
+    found["metadata"] = {"namespace": namespace, "labels": labels if ours else {}}
     if leaving:
         found["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
     return found
@@ -163,6 +169,11 @@ def test_ours_are_told_from_others_and_what_has_ended_holds_nothing() -> None:
     assert found.workloads == {"sentinels-7-1": Resources(1000)}
     assert found.foreign == Resources(2000)
     assert found.allocatable == Resources(8000, 32 * GIB, 2)
+
+
+def test_another_installations_workloads_are_not_ours() -> None:
+    found = Cluster(a_node(), [on_node("2", ours=7, namespace="other-a")]).seen()
+    assert (dict(found.workloads), found.foreign) == ({}, Resources(2000))
 
 
 def test_what_is_terminating_still_holds_its_place() -> None:

@@ -18,6 +18,7 @@ from sentinels.clusters.kubernetes.options import Options, Toleration
 from sentinels.clusters.kubernetes.requests import SCRATCH, amounts, pod_requests, resources_of
 from sentinels.core.capacity import Node, Resources, Snapshot, total
 from sentinels.core.ports import Json
+from sentinels.core.workload import WorkloadRef
 
 NODES_PATH = "/api/v1/nodes"
 PODS_PATH = "/api/v1/pods"
@@ -103,7 +104,7 @@ def _node(node: Json, pods: Sequence[Json], options: Options) -> Node:
     for pod in pods:
         held = pod_requests(pod)
         scratch += held.get(SCRATCH, Decimal(0))
-        ref = ref_of(at(pod, "metadata", "labels"))
+        ref = _ours(pod, options)
         if ref is None or ref.name in workloads:
             foreign.append(resources_of(held, gpu_type))
         else:
@@ -118,6 +119,13 @@ def _node(node: Json, pods: Sequence[Json], options: Options) -> Node:
         detail=why_not,
         slots=_slots(offered, len(pods), scratch),
     )
+
+
+def _ours(pod: Json, options: Options) -> WorkloadRef | None:
+    """Another installation on the same cluster has another prefix, and the same numbers."""
+    if not text_at(pod, "metadata", "namespace").startswith(options.namespace_prefix):
+        return None
+    return ref_of(at(pod, "metadata", "labels"))
 
 
 def _slots(offered: Mapping[str, Decimal], pods: int, scratch: Decimal) -> int | None:
