@@ -31,6 +31,8 @@ from tests.support.ward import Ward, open_ward
 
 GI = 2**30
 JOBS = 2000
+ON_THEIR_WAY = 250
+"""More than the first nodes in order hold: were they not counted, they would not fit."""
 FITTING = {"launch_limit", "reserved", "no_slot"}
 """Decisions that say: there is room, and yet not now."""
 
@@ -273,13 +275,7 @@ def test_two_thousand_jobs_flow_through_a_hundred_mixed_nodes(
 ) -> None:
     assert sum(order.count for order in ORDERS) == JOBS
     with open_ward(engine, caller, fleet.kubeconfig, max_launches=200) as ward:
-        for order in ORDERS:
-            ward.push(
-                order.count,
-                resources=dict(order.resources),
-                priority=order.priority,
-                env={"TEST_SECONDS": "3s"},
-            )
+        push_all(ward)
         watchman, deadline = Watchman(ward), time.monotonic() + 360
         story = Story(ward, fleet)
         while not ward.all_ended():
@@ -291,6 +287,35 @@ def test_two_thousand_jobs_flow_through_a_hundred_mixed_nodes(
         assert ward.states() == {"succeeded": JOBS}
         story.judge()
         judge_pace(ward)
+
+
+@pytest.mark.timeout(150)
+def test_what_no_node_has_yet_is_kept_count_of(
+    fleet: DirectApi, control_plane: ControlPlane, engine: Engine, caller: Caller
+) -> None:
+    """Passes on end, while the scheduler is away and nothing that they launch reaches a node."""
+    with open_ward(engine, caller, fleet.kubeconfig, max_launches=200) as ward:
+        push_all(ward)
+        watchman = Watchman(ward)
+        control_plane.kill("scheduler")
+        try:
+            deadline = time.monotonic() + 90
+            while watchman.on_their_way_at_most < ON_THEIR_WAY:
+                assert time.monotonic() < deadline, watchman.on_their_way_at_most
+                ward.tick()
+                watchman.look()
+        finally:
+            control_plane.start_part("scheduler")
+
+
+def push_all(ward: Ward) -> None:
+    for order in ORDERS:
+        ward.push(
+            order.count,
+            resources=dict(order.resources),
+            priority=order.priority,
+            env={"TEST_SECONDS": "3s"},
+        )
 
 
 @dataclass
@@ -352,5 +377,5 @@ def judge_pace(ward: Ward) -> None:
         if job.begun_at is not None and int(job.attempt[0]) > FIRST_WINDOW
     )
     assert len(waits) >= JOBS - FIRST_WINDOW
-    # This machine has other things to do as well: one Job in fifty may be late.
-    assert waits[len(waits) * 49 // 50] < AHEAD_SECONDS, f"the longest: {waits[-5:]}"
+    # The rate is measured over the last passes: where it has just fallen, a few wait longer.
+    assert waits[len(waits) * 19 // 20] < AHEAD_SECONDS, f"the longest: {waits[-5:]}"

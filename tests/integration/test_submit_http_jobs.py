@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from sentinels.clock import utc_now
+from sentinels.core.capacity import Resources
 from sentinels.core.job import Reason
 from sentinels.core.observation import Finished, Running, Usage
 from sentinels.core.planning import WaitingRow, queue_order
@@ -20,6 +22,7 @@ from sentinels.db.reading import PostgresReading
 from tests.conftest import TOKEN
 from tests.support.desk import Desk, ref
 from tests.support.front import Client, FileTracker, LoggedCluster, make_door, serving
+from tests.support.scripted import GIB, node
 
 BIG = {"cpu": 4, "memory": "1Gi"}
 
@@ -275,14 +278,16 @@ def test_the_queue_says_why_and_the_nodes_say_what_is_used(client: Client, desk:
     running = client.push(name="one", resources=BIG).json["jobs"][0]["id"]
     desk.tick()
     run(desk, running)
+    held = {ref(running).name: Resources(4000, GIB)}
+    desk.cluster.nodes = [replace(node(), workloads=held)]
     waiting = client.push(name="two", resources=BIG).json["jobs"][0]["id"]
     assert client.get(f"/v1/jobs/{waiting}").json["queue"]["why"] is None
     desk.tick()
     queue = client.get("/v1/queue").json
     assert [job["id"] for job in queue["running"]] == [running]
     assert "4 CPUs" in queue["waiting"][0]["queue"]["why"]
-    node = client.get("/v1/nodes").json["nodes"][0]
-    assert (node["name"], node["cpu"], node["used"]["cpu"]) == ("box", "4", "4")
+    shown = client.get("/v1/nodes").json["nodes"][0]
+    assert (shown["name"], shown["cpu"], shown["used"]["cpu"]) == ("box", "4", "4")
     assert node["jobs"] == [running]
 
 

@@ -142,10 +142,13 @@ class _Connection:
 
     async def send(self, request: Request) -> Answer:
         """One call, a read once more where its connection broke."""
+        import aiohttp
+
+        broken = (ConnectionError, aiohttp.ClientConnectionError)
         try:
             return await self._send(request)
         except ClusterUnavailable as trouble:
-            if request.method != "GET" or not isinstance(trouble.__cause__, ConnectionError):
+            if request.method != "GET" or not isinstance(trouble.__cause__, broken):
                 raise
         return await self._send(request)
 
@@ -210,6 +213,8 @@ async def _all(
                 answers.put((place, await connection.send(request)))
             except ClusterUnavailable as trouble:
                 answers.put((place, trouble))
+            except Exception as error:  # noqa: BLE001  # whoever waits for the answer gets one
+                answers.put((place, ClusterUnavailable(f"the call could not be made: {error!r}")))
 
     await asyncio.gather(*(one(place, request) for place, request in enumerate(requests)))
 
