@@ -288,7 +288,7 @@ def test_the_queue_says_why_and_the_nodes_say_what_is_used(client: Client, desk:
     assert "4 CPUs" in queue["waiting"][0]["queue"]["why"]
     shown = client.get("/v1/nodes").json["nodes"][0]
     assert (shown["name"], shown["cpu"], shown["used"]["cpu"]) == ("box", "4", "4")
-    assert node["jobs"] == [running]
+    assert shown["jobs"] == [running]
 
 
 def test_a_job_that_may_not_start_yet_says_what_it_waits_for(client: Client, desk: Desk) -> None:
