@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from sentinels.core.pacing import AHEAD_SECONDS, FIRST_WINDOW, Pace, launch_budget
+from sentinels.core.pacing import FIRST_WINDOW, PROMISED_SECONDS, Pace, launch_budget
 
 
 @dataclass
@@ -85,7 +85,7 @@ def test_what_is_unstarted_stays_under_two_seconds_of_the_rate_and_the_cluster_s
     passes.keep_on(60, every=every)
     passes.highest, begun = 0, passes.controller.begun
     passes.keep_on(60, every=every)
-    assert passes.highest <= AHEAD_SECONDS * rate * 1.1 + 1
+    assert passes.highest <= PROMISED_SECONDS * rate * 1.1 + 1
     assert passes.controller.begun - begun >= 0.9 * 60 * rate
 
 
@@ -96,7 +96,7 @@ def test_passes_that_are_far_apart_never_launch_more_than_is_known_to_be_begun_w
 ) -> None:
     passes = Passes(Controller(rate))
     passes.keep_on(600, every=every)
-    assert passes.highest <= AHEAD_SECONDS * rate
+    assert passes.highest <= PROMISED_SECONDS * rate
     assert min(launched for _, launched, _ in passes.past) >= FIRST_WINDOW
 
 
@@ -117,7 +117,7 @@ def test_a_cluster_that_has_become_slow_is_given_less_and_one_that_recovered_mor
     passes.keep_on(60, every=0.5)
     passes.highest = 0
     passes.keep_on(30, every=0.5)
-    assert passes.highest <= AHEAD_SECONDS * 5 * 1.1 + 1
+    assert passes.highest <= PROMISED_SECONDS * 5 * 1.1 + 1
     passes.controller.rate = 50.0
     passes.keep_on(30, every=0.5)
     begun = passes.controller.begun

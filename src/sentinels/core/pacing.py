@@ -8,11 +8,15 @@ a number. Before: ``dispatching``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-AHEAD_SECONDS = 2.0
+PROMISED_SECONDS = 2.0
+"""No workload waits longer to be begun with, as far as the cluster keeps its rate."""
+AHEAD_SECONDS = 1.5
+"""What is aimed at: that a rate has fallen is known only a pass later."""
 FIRST_WINDOW = 16
 """Before anything was measured: two seconds of a stock Job controller (8.5 a second)."""
 
@@ -67,5 +71,5 @@ def _window(passes: Sequence[Pace]) -> int:
         if seconds >= _LONGEST_SECONDS:
             break
     if seconds < _SHORTEST_SECONDS:
-        return max(FIRST_WINDOW, round(AHEAD_SECONDS * proven))
-    return max(1, round(AHEAD_SECONDS * max(proven, begun / seconds)))
+        return max(FIRST_WINDOW, math.ceil(AHEAD_SECONDS * proven))
+    return max(1, math.ceil(AHEAD_SECONDS * max(proven, begun / seconds)))
