@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -18,6 +19,9 @@ from sentinels.db import migrate
 from sentinels.db.engine import make_engine
 from sentinels.db.people import caller_of, ensure_user
 from sentinels.local.postgres import EmbeddedPostgres
+
+# A shell that starts a run in the background ignores Ctrl-C for it and all its children, where tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TEMPLATE = "sentinels_template"
 _numbers = count(1)

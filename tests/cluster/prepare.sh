@@ -10,4 +10,4 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # etcd-server's package starts a server where there is an init system: ours are started by the tests.
 apt-get install -y -qq --no-install-recommends etcd-server wrk
-etcd --version | head -1
+etcd --version | sed -n 1p

@@ -20,4 +20,4 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
     containerd runc containernetworking-plugins docker-registry busybox-static iproute2 util-linux
 containerd --version
-runc --version | head -1
+runc --version | sed -n 1p
