@@ -20,7 +20,7 @@ from sentinels.db.engine import make_engine
 from sentinels.db.people import caller_of, ensure_user
 from sentinels.local.postgres import EmbeddedPostgres
 
-# A shell that starts a run in the background ignores Ctrl-C for it and all its children, where tests send it.
+# A background shell makes its whole run ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TEMPLATE = "sentinels_template"
