@@ -7,6 +7,7 @@ Before: ``conftest``, ``__main__``. Next: ``nodes`` (simulated), ``tests/node`` 
 from __future__ import annotations
 
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -25,6 +26,8 @@ from tests.cluster.programs import ensure_programs, need
 SERVICES = "10.97.0.0/16"
 PODS = "10.98.0.0/16"
 PARTS = ("etcd", "apiserver", "controller-manager", "scheduler")
+# The kernel lends higher ones to clients, also between a part's kill and its next start.
+_PORTS = range(20000, 32000)
 _PROGRAMS = ("etcd", *(f"kube-{name}" for name in PARTS), "kwok")
 _FIRST_SERVICE = "10.97.0.1"
 _KUBECTL_SECONDS = 60.0
@@ -168,11 +171,8 @@ class ControlPlane:
         if file.exists():
             self._ports = json.loads(file.read_text())
             return
-        names = (*PARTS, "peer")
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-        for name, each in zip(names, sockets, strict=True):
-            self._ports[name] = each.getsockname()[1]
-            each.close()
+        free = (port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
+        self._ports = dict(zip((*PARTS, "peer"), free, strict=False))
         file.write_text(json.dumps(self._ports))
 
     def _certify(self) -> None:
@@ -290,6 +290,14 @@ class ControlPlane:
             f"--kube-api-qps={self.speed.api_calls}",
             f"--kube-api-burst={2 * self.speed.api_calls}",
         ]
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _listens(port: int) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from sentinels.core.errors import InvalidRequest
@@ -17,7 +18,8 @@ from sentinels.local.home import write_private
 USUAL_PORTS: Mapping[str, int] = {"submit": 8420, "mlflow": 8421, "dispatch": 8422, "notify": 8423}
 """What a first ``up`` on a machine takes."""
 
-_TRIES = 100
+_OTHER_PORTS = range(8430, 9430)
+"""Below those that the kernel lends to clients: such a one may be gone when a part starts again."""
 
 
 class Ports:
@@ -61,7 +63,7 @@ class Ports:
         self.of["submit"] = wanted
 
     def _choose(self, kept: int, usual: int) -> int:
-        for port in (kept, usual, *_free_ports()):
+        for port in chain((kept, usual), _OTHER_PORTS):
             if self._hold(port):
                 return port
         self.close()
@@ -90,11 +92,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_ports() -> Iterator[int]:
-    for _ in range(_TRIES):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        yield port
