@@ -19,7 +19,7 @@ from sentinels.local.home import Home, ServerInfo
 from sentinels.local.parts import function_settings
 from sentinels.local.ports import Ports
 from sentinels.local.supervisor import Part, Supervisor
-from sentinels.local.ticker import Ticker
+from sentinels.sources.ping import Ticker, every
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_ticks_are_pingsource_events_and_never_overlap() -> None:
     events: list[CloudEvent] = []
     gate = threading.Event()
     with listening(events, gate) as port:
-        ticker = Ticker(port=port, seconds=0.01)
+        ticker = Ticker(f"http://127.0.0.1:{port}", every(0.01))
         ticker.start()
         try:
             assert not gate.wait(0.3)

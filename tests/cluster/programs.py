@@ -1,7 +1,7 @@
-"""The programs of a real cluster, built once from Go modules and kept outside the repository.
+"""Programs that tests need, built once from Go modules and kept outside the repository.
 
-Comes in: the module in ``programs/``, Go. Goes out: a folder with the built programs. Next:
-``control_plane``, ``tests/node``.
+Comes in: a module such as that in ``programs/``, Go. Goes out: a folder with the built programs.
+Next: ``control_plane``, ``tests/node``; ``tests/chart/programs.py`` has a module of its own.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MODULE = Path(__file__).with_name("programs")
 VERSION = "v1.36.3"
-_PACKAGES = (
-    *(f"k8s.io/kubernetes/cmd/kube-{name}" for name in ("apiserver", "scheduler", "proxy")),
-    "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "k8s.io/kubernetes/cmd/kubectl",
-    "k8s.io/kubernetes/cmd/kubelet",
-    "sigs.k8s.io/kwok/cmd/kwok",
-)
+_KUBE = ("apiserver", "controller-manager", "proxy", "scheduler")
 _BUILD_SECONDS = 40 * 60.0
 _DOWNLOAD_SECONDS = 5 * 60.0
 
@@ -32,19 +28,60 @@ class NoPrograms(Exception):
     """Why there are none."""
 
 
-def ensure_programs() -> Path:
-    """The folder of the programs; builds what is missing, some minutes once.
+@dataclass(frozen=True)
+class Module:
+    """A folder with a ``go.mod``, and what is built from it.
+
+    ``programs`` has the package of each by its name; ``stamps`` are variables of theirs that are
+    set to a text, such as a version.
+    """
+
+    folder: Path
+    title: str
+    programs: Mapping[str, str]
+    stamps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What is built is the same as long as this is."""
+        own = sorted(self.folder.rglob("*.go"))
+        files = (self.folder / "go.mod", self.folder / "go.sum", *own)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether all its programs are there."""
+        return all((folder / name).is_file() for name in self.programs)
+
+
+def _kubernetes() -> Module:
+    major, minor = VERSION.lstrip("v").split(".")[:2]
+    stamps = {"gitVersion": VERSION, "gitMajor": major, "gitMinor": minor}
+    names = (*(f"kube-{each}" for each in _KUBE), "kubectl", "kubelet")
+    packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in names}
+    return Module(
+        MODULE,
+        f"Kubernetes {VERSION}",
+        {**packages, "kwok": "sigs.k8s.io/kwok/cmd/kwok"},
+        {f"k8s.io/component-base/version.{name}": value for name, value in stamps.items()},
+    )
+
+
+KUBERNETES = _kubernetes()
+
+
+def ensure_programs(module: Module = KUBERNETES) -> Path:
+    """The folder of the module's programs; builds what is missing, some minutes once.
 
     Raises ``NoPrograms``.
     """
-    folder = _cache() / _key()
-    if _is_complete(folder):
+    folder = _cache() / module.key
+    if module.is_in(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / ".building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_complete(folder):
-            _build(folder)
+        if not module.is_in(folder):
+            _build(module, folder)
     return folder
 
 
@@ -64,45 +101,34 @@ def _cache() -> Path:
     return Path(base, "sentinels", "cluster")
 
 
-def _key() -> str:
-    content = b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _is_complete(folder: Path) -> bool:
-    return all((folder / package.rpartition("/")[2]).is_file() for package in _PACKAGES)
-
-
-def _build(folder: Path) -> None:
-    _check_go()
-    print(f"building Kubernetes {VERSION} into {folder}: some minutes, once", flush=True)
-    major, minor = VERSION.lstrip("v").split(".")[:2]
-    stamp = {"gitVersion": VERSION, "gitMajor": major, "gitMinor": minor}
-    flags = " ".join(f"-X k8s.io/component-base/version.{k}={v}" for k, v in stamp.items())
+def _build(module: Module, folder: Path) -> None:
+    _check_go(module)
+    print(f"building {module.title} into {folder}: some minutes, once", flush=True)
+    flags = " ".join(("-s -w", *(f"-X {name}={text}" for name, text in module.stamps.items())))
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
         built = Path(fresh, "bin")
-        words = ("build", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {flags}")
-        _go(*words, "-o", f"{built}/", *_PACKAGES, seconds=_BUILD_SECONDS)
+        words = ("build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o", f"{built}/")
+        _go(module, *words, *module.programs.values(), seconds=_BUILD_SECONDS)
         built.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
         built.rename(folder)
 
 
-def _check_go() -> None:
+def _check_go(module: Module) -> None:
     """Under Go 1.27 the API server's /openapi/v2 is malformed; an older one cannot build it."""
-    said = _go("version", seconds=_DOWNLOAD_SECONDS).strip()
+    said = _go(module, "version", seconds=_DOWNLOAD_SECONDS).strip()
     if re.search(r"go1\.26\b", said) is None:
         raise NoPrograms(
-            f"Go 1.26 is needed to build Kubernetes {VERSION}; this is {said}. "
+            f"Go 1.26 is needed to build {module.title}; this is {said}. "
             "Install it, or let Go fetch it: GOTOOLCHAIN=go1.26.0"
         )
 
 
-def _go(*words: str, seconds: float) -> str:
+def _go(module: Module, *words: str, seconds: float) -> str:
     try:
         done = subprocess.run(
             [need("go"), *words],
-            cwd=MODULE,  # its go.mod says which Go, too
+            cwd=module.folder,  # its go.mod says which Go, too
             env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
             capture_output=True,
             text=True,

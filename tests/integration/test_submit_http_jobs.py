@@ -17,8 +17,10 @@ from sentinels.core.job import Reason
 from sentinels.core.observation import Finished, Running, Usage
 from sentinels.core.planning import WaitingRow, queue_order
 from sentinels.core.policy import Policy
+from sentinels.core.vitals import TICK_DISPATCH, TICK_NOTIFY
 from sentinels.db.people import caller_of, ensure_user
 from sentinels.db.reading import PostgresReading
+from sentinels.db.vitals import PostgresVitals
 from tests.conftest import TOKEN
 from tests.support.desk import Desk, ref
 from tests.support.front import Client, FileTracker, LoggedCluster, make_door, serving
@@ -339,6 +341,9 @@ def test_health_names_what_is_wrong_and_what_to_do(
     assert checks()["dispatch"]["ok"] is False
     desk.tick()
     assert checks()["dispatch"]["ok"] is True
+    assert checks()["sources"]["ok"] is False
+    for tick in (TICK_DISPATCH, TICK_NOTIFY):
+        PostgresVitals(desk.engine).leave_sign(tick)
     assert client.get("/v1/health").json["ok"] is True
     tracker.down = True
     assert (checks()["mlflow"]["ok"], client.get("/v1/health").json["ok"]) == (False, False)
@@ -352,6 +357,9 @@ def test_health_names_what_is_wrong_and_what_to_do(
     desk.change("UPDATE alembic_version SET version_num = '0001'")
     assert checks()["migrations"]["remedy"] == "run: sentinels db upgrade"
     assert Client(client.port).get("/readyz").status == 503
+    desk.change("UPDATE alembic_version SET version_num = '0999'")
+    assert checks()["database"]["ok"] is True
+    assert Client(client.port).get("/readyz").status == 200
 
 
 def test_the_pages_of_every_function_need_no_token(client: Client) -> None:

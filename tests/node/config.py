@@ -104,3 +104,57 @@ def kubelet_config(*, files: Mapping[str, Path], cgroup: str, dns: str) -> str:
         "resolvConf": str(files["resolver"]),
     }
     return json.dumps(config, indent=1)
+
+
+def proxy_config(*, kubeconfig: Path, node: str) -> str:
+    """kube-proxy's settings: what a Service is told of is so at once.
+
+    Pods share one subnet: without masquerade, a pod's answer would go straight to the pod that
+    asked the Service, which knows nothing of that address.
+    """
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "hostnameOverride": node,
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
+        "nftables": {"masqueradeAll": True, "minSyncPeriod": "50ms"},
+        "conntrack": {"maxPerCore": 0},
+    }
+    return json.dumps(config, indent=1)
+
+
+_DNS = """
+cluster.local:53 in-addr.arpa:53 {{
+    bind {address}
+    errors
+    ready {address}:{ready}
+    kubernetes {{
+        kubeconfig {kubeconfig}
+        ttl 1
+        startup_timeout 20s
+    }}
+}}
+.:53 {{
+    bind {address}
+    errors
+    {names}
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+}}
+"""
+_DNS_NAME = """template IN A {name} {{
+        answer "{{{{ .Name }}}} 1 IN A {address}"
+    }}
+    template IN ANY {name} {{
+        rcode NOERROR
+    }}"""
+
+
+def dns_config(address: str, ready: int, kubeconfig: Path, names: Mapping[str, str]) -> str:
+    """The cluster's names, some more with their addresses, and no others: what is lost is told."""
+    more = [_DNS_NAME.format(name=name, address=at) for name, at in names.items()]
+    return _DNS.format(
+        address=address, ready=ready, kubeconfig=kubeconfig, names="\n    ".join(more)
+    )

@@ -17,6 +17,7 @@ from tests.node.images import cached_archive, digits_image, shell_image
 from tests.node.machine import RealNode
 from tests.node.network import Segment
 from tests.node.registry import Registry
+from tests.node.services import ClusterServices
 from tests.support.image import IMAGE, built_image
 from tests.support.town import Town, settled
 
@@ -28,7 +29,17 @@ PULLED_IMAGE = f"{_REGISTRY}/team/shell:1"
 MISSING_IMAGE = f"{_REGISTRY}/team/no-such-image:1"
 UNREACHABLE_IMAGE = f"{_SILENT_REGISTRY}/team/shell:1"
 
-_PROGRAMS = ("etcd", "containerd", "ctr", "runc", "docker-registry", "unshare", "nsenter", "ip")
+_PROGRAMS = (
+    "etcd",
+    "containerd",
+    "ctr",
+    "runc",
+    "docker-registry",
+    "unshare",
+    "nsenter",
+    "ip",
+    "nft",
+)
 _SETTINGS = {
     "SENTINELS_SIDECAR_IMAGE": IMAGE,
     "SENTINELS_GRACE_SECONDS": "8",
@@ -98,6 +109,18 @@ def real_node(control_plane: ControlPlane, registry: Registry) -> Iterator[RealN
         yield node
     finally:
         node.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster_services(segment: Segment, control_plane: ControlPlane) -> Iterator[ClusterServices]:
+    """Names for pods, and their way to the API."""
+    found = ClusterServices(control_plane, segment)
+    try:
+        yield found.start()
+    except NoPrograms as why:
+        do_without(str(why))
+    finally:
+        found.stop()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -28,6 +29,7 @@ from tests.support.python_base import write_python_base
 
 _ROOT = Path(__file__).parents[2]
 _USER = "65532:65532"
+_PLACES = ("PATH=/usr/local/bin:/bin", "HOME=/tmp")
 _PROGRAMS = (
     *("sh", "cat", "cp", "dd", "echo", "env", "false", "head", "id", "kill", "ln", "ls", "mkdir"),
     *("mv", "nc", "printf", "rm", "seq", "sleep", "tail", "test", "touch", "true"),
@@ -38,13 +40,19 @@ _BALLAST = frozenset({"__pycache__", "tests", "test", "idlelib", "site-packages"
 
 @dataclass(frozen=True)
 class Image:
-    """A name, the layers (tars that are not packed), and what a container of it runs."""
+    """A name, the layers (tars that are not packed), and what a container of it runs.
+
+    ``stop`` is the signal that ends it where that is not SIGTERM.
+    """
 
     name: str
     layers: tuple[Path, ...]
     command: tuple[str, ...] = ("sh",)
     folder: str = "/"
     user: str = _USER
+    entrypoint: tuple[str, ...] = ()
+    environment: tuple[str, ...] = _PLACES
+    stop: str = ""
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
@@ -59,9 +67,11 @@ class Image:
             "os": "linux",
             "config": {
                 "User": self.user,
-                "Env": ["PATH=/usr/local/bin:/bin", "HOME=/tmp"],
+                "Env": list(self.environment),
+                "Entrypoint": list(self.entrypoint),
                 "Cmd": list(self.command),
                 "WorkingDir": self.folder,
+                **({"StopSignal": self.stop} if self.stop else {}),
             },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{one}" for one in self.digests]},
         }
@@ -74,8 +84,8 @@ class Image:
         with tarfile.open(target, "w") as archive:
             for layer, file in zip(self.layers, files, strict=True):
                 archive.add(layer, file)
-            _add_bytes(archive, "config.json", self.config)
-            _add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
+            add_bytes(archive, "config.json", self.config)
+            add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
         return target
 
 
@@ -93,25 +103,27 @@ def shell_image(name: str, folder: Path, *, user: str = _USER) -> Image:
 
 def python_image(name: str) -> Image:
     """This machine's Python and a shell."""
-    return Image(name, (_cached("python", sys.version, write_python_base),), ("python",))
+    return Image(name, (cached("python", sys.version, write_python_base),), ("python",))
 
 
 def digits_image(name: str) -> Image:
     """The example of the digits with all that it imports; its folder is ``/app``."""
     train = _ROOT / "examples" / "digits" / "train.py"
-    needed = _closure(_DIGITS_NEEDS)
+    needed = closure(_DIGITS_NEEDS)
     versions = " ".join(f"{each.name}={each.version}" for each in needed)
-    packages = _cached("packages", sys.version + versions, lambda at: _write_packages(at, needed))
-    code = _cached("digits", train.read_text(), lambda at: _write_code(at, train))
+    packages = cached("packages", sys.version + versions, lambda at: write_packages(at, needed))
+    code = cached("digits", train.read_text(), lambda at: _write_code(at, train))
     return Image(name, (*python_image(name).layers, packages, code), ("python",), "/app")
 
 
 def cached_archive(image: Image) -> Path:
     """The image's archive, kept between sessions."""
-    return _cached("archive", image.name + str(image.config), image.write)
+    kind = f"{re.sub(r'[^a-z0-9]+', '.', image.name)}.archive"
+    return cached(kind, image.name + str(image.config), image.write)
 
 
-def _cached(kind: str, content: str, write: Callable[[Path], object]) -> Path:
+def cached(kind: str, content: str, write: Callable[[Path], object]) -> Path:
+    """The tar that ``write`` makes of this content, kept between sessions: three of each kind."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sentinels", "node")
     base.mkdir(parents=True, exist_ok=True)
     own = Path(__file__).read_text() + Path(write_python_base.__code__.co_filename).read_text()
@@ -145,40 +157,46 @@ def _busybox_layer(target: Path) -> Path:
 
 def _write_code(target: Path, train: Path) -> None:
     with tarfile.open(target, "w") as archive:
-        _add_bytes(archive, "app/train.py", train.read_bytes())
+        add_bytes(archive, "app/train.py", train.read_bytes())
 
 
-def _write_packages(target: Path, needed: Sequence[Distribution]) -> None:
+def write_packages(target: Path, needed: Sequence[Distribution]) -> None:
+    """Write a layer with these as they are installed here, and Python's own modules compiled."""
     library = Path("usr/local/lib", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    owned = {  # a file can be in two packages
+        library / "site-packages" / file: Path(str(file.locate()))
+        for each in needed
+        for file in each.files or ()
+        if ".." not in file.parts and _BALLAST.isdisjoint(file.parts) and file.suffix != ".pyc"
+    }
+    standard = Path(sysconfig.get_path("stdlib"))
+    for found in standard.rglob("*.py"):
+        inner = found.relative_to(standard)
+        if _BALLAST.isdisjoint(inner.parts):
+            owned[library / inner] = found
     with tarfile.open(target, "w") as archive:
-        for each in needed:
-            for file in each.files or ():
-                found = Path(str(file.locate()))
-                if ".." not in file.parts and _BALLAST.isdisjoint(file.parts) and found.is_file():
-                    _add_module(archive, found.resolve(), library / "site-packages" / file)
-        standard = Path(sysconfig.get_path("stdlib"))
-        for found in standard.rglob("*.py"):
-            inner = found.relative_to(standard)
-            if _BALLAST.isdisjoint(inner.parts):
-                _add_module(archive, found, library / inner)
+        for name, found in owned.items():
+            if found.is_file():
+                _add_module(archive, found.resolve(), name)
 
 
 def _add_module(archive: tarfile.TarFile, source: Path, name: Path) -> None:
     """The file, and what Python has made of it: compiling all anew takes many seconds."""
-    archive.add(source, str(name), filter=_plain)
+    archive.add(source, str(name), filter=plain)
     compiled = Path(cache_from_source(source)) if source.suffix == ".py" else source
     if compiled != source and compiled.exists():
-        archive.add(compiled, str(name.parent / "__pycache__" / compiled.name), filter=_plain)
+        archive.add(compiled, str(name.parent / "__pycache__" / compiled.name), filter=plain)
 
 
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Root's, and readable to all."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     entry.mode |= 0o444
     return entry
 
 
-def _closure(names: Sequence[str]) -> list[Distribution]:
+def closure(names: Sequence[str]) -> list[Distribution]:
     """These and all they need, as they are installed here."""
     found: dict[str, Distribution] = {}
     waiting = list(names)
@@ -194,7 +212,8 @@ def _closure(names: Sequence[str]) -> list[Distribution]:
     return [found[name] for name in sorted(found)]
 
 
-def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+def add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file that all may read."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), 0o644
     archive.addfile(entry, io.BytesIO(content))

@@ -1,9 +1,9 @@
-"""A real node: containerd, runc, CNI and kubelet in namespaces of their own, on a test's segment.
+"""A real node: containerd, runc, CNI, kubelet and kube-proxy in its namespaces, on a segment.
 
 The node has its own processes, mounts, network and host name. Whatever runs on it ends with its
 first process, and that ends with the test runner, however that ends.
 Comes in: a control plane that listens on the segment, a segment. Goes out: a node that takes pods.
-Before: ``conftest``. Next: ``config``, ``images``, ``registry``.
+Before: ``conftest``. Next: ``config``, ``images``, ``registry``, ``services``, ``volumes``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from tests.cluster.programs import need
 from tests.node import config
 from tests.node.groups import make_groups, remove_groups
 from tests.node.images import pause_image
-from tests.node.network import Segment, ip
+from tests.node.network import Segment, answers, ip
+from tests.node.services import DNS_ADDRESS
 
 _SECONDS = 60.0
 _BRIDGE = "cni0"
+# Pods keep what they know of their gateway; a bridge otherwise takes the lowest of its ports'.
+_LASTING = "02:00:00:00:00:{:02x}"
 _FIRST_PROCESS = """
 set -e
 hostname "$1"
@@ -35,6 +38,13 @@ mount --make-rshared /
 mount --bind "$2/var" /var
 mount --bind "$2/run" /run
 ip link set lo up
+cd /proc/sys/net
+echo 0 > ipv4/conf/all/send_redirects
+echo 0 > ipv4/conf/default/send_redirects
+echo 1 > ipv4/ip_forward
+# What a bridge passes on must not be translated twice.
+for each in bridge/bridge-nf-call-*tables; do test ! -e "$each" || echo 0 > "$each"; done
+cd /
 : > "$2/made"
 while :; do sleep 3600 & wait; done
 """
@@ -75,9 +85,10 @@ class RealNode:
         return self.control_plane.kubectl
 
     def start(self) -> RealNode:
-        """Return when it is ready for pods."""
+        """Return when it is ready for pods, which reach Services."""
         self.boot()
         self.start_kubelet()
+        self.start_proxy()
         return self
 
     def boot(self) -> None:
@@ -94,7 +105,7 @@ class RealNode:
 
     def stop(self) -> None:
         """Nothing of it runs, is mounted or is left afterwards."""
-        for name in ("kubelet", "containerd", "first"):
+        for name in ("proxy", "kubelet", "containerd", "first"):
             self._part(name).kill()
         with suppress(RuntimeError):
             self.control_plane.kubectl("delete", "node", self.name, "--ignore-not-found")
@@ -126,6 +137,16 @@ class RealNode:
     def kill_kubelet(self) -> None:
         """End it at once; containers go on, and nobody tells the control plane of them."""
         self._part("kubelet").kill()
+
+    def start_proxy(self) -> None:
+        """Start it (again) and wait until each Service leads from the node to its pods."""
+        pair = self.control_plane.authority.issue("proxy", "system:kube-proxy")
+        kubeconfig = self.control_plane.write_kubeconfig("proxy.kubeconfig", *pair)
+        settings = self.folder / "proxy.json"
+        settings.write_text(config.proxy_config(kubeconfig=kubeconfig, node=self.name))
+        proxy = self.control_plane.programs / "kube-proxy"
+        self._enter("proxy", [str(proxy), f"--config={settings}"])
+        self._part("proxy").await_ready(lambda: answers(f"http://{self.address}:10256/healthz"))
 
     def cut(self) -> None:
         """Pull its cable: everything on it goes on, and nobody hears of it."""
@@ -176,7 +197,7 @@ class RealNode:
         address, segment = self.address, self.segment
         (self.folder / "resolv.conf").write_text(f"nameserver {segment.address}\n")
         (self.folder / "containerd.toml").write_text(config.containerd_config(self.folder))
-        cni = config.cni_config(_BRIDGE, segment.subnet, first, last, segment.address)
+        cni = config.cni_config(_BRIDGE, segment.subnet, first, last, address)
         (self.folder / "cni" / "10-bridge.conflist").write_text(cni)
         for name, server in self.registries.items():
             hosts = self.folder / "registries" / name / "hosts.toml"
@@ -189,7 +210,7 @@ class RealNode:
         files = {"authority": authority.certificate, "certificate": certificate, "key": key}
         files["resolver"] = self.folder / "resolv.conf"
         (self.folder / "kubelet.json").write_text(
-            config.kubelet_config(files=files, cgroup=self._group, dns=segment.address)
+            config.kubelet_config(files=files, cgroup=self._group, dns=DNS_ADDRESS)
         )
 
     def _kubeconfig(self) -> Path:
@@ -212,7 +233,7 @@ class RealNode:
         ip("link", "add", self._cable, "type", "veth", *peer)
         ip("link", "set", self._cable, "master", self.segment.bridge, "up")
         for words in (
-            ("link", "add", _BRIDGE, "type", "bridge"),
+            ("link", "add", _BRIDGE, "address", _LASTING.format(self.number), "type", "bridge"),
             ("link", "set", "eth0", "master", _BRIDGE, "up"),
             ("address", "add", f"{self.address}/24", "dev", _BRIDGE),
             ("link", "set", _BRIDGE, "up"),

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,15 @@ def ip(*words: str) -> str:
     if done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there, and well."""
+    try:
+        with urllib.request.urlopen(url, timeout=1):
+            return True
+    except OSError:  # also a URLError
+        return False
 
 
 def segments() -> list[Segment]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What tests/node needs beside tests/cluster/prepare.sh, on a machine that is ours to change (root, apt):
-# containerd, runc, the CNI programs, a registry, a static busybox. It only installs; a node has its own
-# namespaces and folder and leaves nothing. Run by .ci/run.
+# containerd, runc, the CNI programs, nft, a registry, a static busybox; what tests/node/components
+# makes images of. It only installs; a node has its own namespaces and folder and leaves nothing. Run by .ci/run.
 set -euo pipefail
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
@@ -18,6 +18,7 @@ if [ ! -e "$no_services" ]; then
 fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
-    containerd runc containernetworking-plugins docker-registry busybox-static iproute2 util-linux
+    containerd runc containernetworking-plugins docker-registry busybox-static iproute2 nftables util-linux \
+    prometheus prometheus-alertmanager prometheus-node-exporter openjdk-17-jdk-headless maven
 containerd --version
 runc --version | sed -n 1p

@@ -1,4 +1,4 @@
-"""A server that speaks Slack's HTTP: ``chat.postMessage`` and incoming webhooks, on loopback.
+"""A server that speaks Slack's HTTP, on loopback: ``chat.postMessage``, ``auth.test``, webhooks.
 
 It keeps what arrives. What it answers to the next requests can be chosen, one ``Answer`` each.
 """
@@ -15,6 +15,7 @@ from types import TracebackType
 from urllib.parse import parse_qsl
 
 CHAT = "/api/chat.postMessage"
+AUTH = "/api/auth.test"
 WEBHOOK = "/services/T000/B000/a-secret-path"
 
 
@@ -138,10 +139,12 @@ def _usual(path: str, authorization: str, fields: Mapping[str, object]) -> Answe
         return (
             Answer(body="ok", keeps=True) if fields.get("text") else webhook_refused(400, "no_text")
         )
-    if path != CHAT:
+    if path not in {CHAT, AUTH}:
         return refused("unknown_method")
     if not authorization.startswith("Bearer xoxb-"):
         return refused("not_authed")
+    if path == AUTH:
+        return Answer(body=json.dumps({"ok": True, "team": "Acme", "user": "sentinels"}))
     if not fields.get("channel"):
         return refused("channel_not_found")
     body = {"ok": True, "channel": fields["channel"], "ts": "1700000000.000100"}
@@ -159,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         if "json" in self.headers.get("Content-Type", ""):
-            fields = json.loads(content)
+            fields = json.loads(content or "{}")  # auth.test says JSON and sends nothing
         else:
             fields = dict(parse_qsl(content))
         answer = self.server.slack.take(self.path, self.headers.get("Authorization", ""), fields)

@@ -24,10 +24,12 @@ from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
-from sentinels.functions.submit.health import PulseCollector
+from sentinels.functions.submit.health_gauges import PulseCollector
+from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
 from sentinels.functions.telemetry import Telemetry
+from sentinels.settings import Settings
 from tests.support.desk import AnyData, AnyImage, Desk, nothing
 from tests.support.scripted import ScriptedCluster
 from tests.support.serving import served
@@ -35,6 +37,7 @@ from tests.support.serving import served
 _SOURCE = Path(__file__).with_name("submit_source.py")
 _doors: list[FrontDoor] = []
 _DOCUMENT = document(ROUTES)
+_TRACKED = Settings(tracker_url="http://mlflow")
 
 
 def door() -> FrontDoor:
@@ -177,8 +180,15 @@ def keeps_to_document(method: str, path: str, answer: Answer) -> None:
     jsonschema.Draft202012Validator(schema, format_checker=checker).validate(answer.json)
 
 
-def make_door(desk: Desk, cluster: LoggedCluster, tracker: FileTracker | None) -> FrontDoor:
-    """A door over the desk's database."""
+def make_door(
+    desk: Desk,
+    cluster: LoggedCluster,
+    tracker: FileTracker | None,
+    *,
+    settings: Settings = _TRACKED,
+    hears_jobs: bool = False,
+) -> FrontDoor:
+    """A door over the desk's database; ``settings`` say which parts its doctor asks."""
     ports = SubmitPorts(
         queue=PostgresIntake(desk.engine, nothing),
         images=AnyImage(),
@@ -193,8 +203,8 @@ def make_door(desk: Desk, cluster: LoggedCluster, tracker: FileTracker | None) -
         reading=reading,
         cluster=cluster,
         tracker=tracker,
-        tracker_trouble=lambda: "MLflow does not answer" if tracker and tracker.down else None,
-        messenger="",
+        probes=probes_from(settings, lambda: tracker is None or not tracker.down),
+        hears_jobs=hears_jobs,
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,

@@ -93,12 +93,13 @@ def _libraries() -> set[Path]:
         for path in Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so")
         if not path.name.startswith(_LEFT_OUT_BEGINNINGS)
     ]
-    found = {library for program in (sys.executable, *modules) for library in _loaded(program)}
+    found = {library for program in (sys.executable, *modules) for library in loaded(program)}
     system = next(path for path in found if path.name.startswith("libc.so")).parent
     return found | {path for name in _WHEELS_LOAD if (path := system / name).exists()}
 
 
-def _loaded(program: str | Path) -> Iterator[Path]:
+def loaded(program: str | Path) -> Iterator[Path]:
+    """The shared libraries that a program or library loads, its loader among them."""
     ldd = ["ldd", str(program)]
     said = subprocess.run(ldd, capture_output=True, text=True, timeout=30, check=False)
     for path in re.findall(r"(/\S+) \(0x", said.stdout):

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from sentinels.admin.reading import Flags, read_team, read_way
-from sentinels.clusters.kubernetes.apply import path_of
 from sentinels.clusters.kubernetes.team import Amounts, TeamSpec, role_of, team_objects
 from sentinels.core.errors import InvalidRequest
 
@@ -147,12 +146,6 @@ def test_a_label_of_up_to_fifty_characters_is_a_name(name: str) -> None:
 )
 def test_a_namespace_that_is_no_teams_is_refused(prefix: str, name: str) -> None:
     assert prefix + name in faults_of(Flags(name=name, prefix=prefix))
-
-
-def test_every_object_has_its_place_in_the_api() -> None:
-    places = [path_of(each) for each in team_objects(TeamSpec("vision"))]
-    assert len(set(places)) == len(places)
-    assert places[0] == "/api/v1/namespaces/sen-vision"
 
 
 if __name__ == "__main__":

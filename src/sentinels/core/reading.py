@@ -190,7 +190,10 @@ class Pulse:
 
     ``abandoned`` are jobs whose launch nobody has driven for a minute past its lease. ``passes`` is
     of all time, ``launches`` of the last hour. ``outbox_overdue_seconds`` is how long the oldest
-    due delivery has not been taken; ``outbox_error`` is what holds up the most tried one.
+    due delivery has not been taken; ``outbox_error`` is what holds up the most tried one. ``signs``
+    are of ``core.vitals``, by name. ``unheard`` are moves that passes made in the last hour while
+    no Job event came, neither before nor after. ``dead_letters`` are of the last day, the ``fresh``
+    ones of the last hour; what is told of the newest is empty where there is none.
     """
 
     waiting: int
@@ -206,6 +209,12 @@ class Pulse:
     outbox_pending: int
     outbox_overdue_seconds: float
     outbox_error: str | None
+    signs: Mapping[str, float]
+    unheard: int
+    dead_letters: int
+    fresh_dead_letters: int
+    dead_letter_type: str
+    dead_letter_why: str
 
 
 class Reading(Protocol):

@@ -3,7 +3,8 @@
 ``jobs`` is the truth, one row a job. ``queue`` holds only the narrow rows of waiting jobs; a job
 that may not be considered yet waits in ``deferred`` instead. Storage settings have measured
 reasons: the queue's rows live for seconds, so it is vacuumed eagerly; no index names a column that
-a state change touches, so state changes stay heap-only updates. Next: ``sql/``.
+a state change touches, so state changes stay heap-only updates. Next:
+``columns``, ``sql/``.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
-    Enum,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -32,34 +31,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sentinels.core.job import TERMINAL_STATES, JobState, Reason
+from sentinels.core.job import TERMINAL_STATES, JobState
+from sentinels.db import columns
+from sentinels.db.columns import big_identity, job_state, moment, now, reason
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
-)
-
-job_state = Enum(*[state.value for state in JobState], name="job_state", metadata=metadata)
-reason = Enum(*[value.value for value in Reason], name="reason", metadata=metadata)
-
+metadata = columns.metadata
 _TERMINAL = ", ".join(f"'{state.value}'" for state in JobState if state in TERMINAL_STATES)
-
-
-def _moment(name: str, *, nullable: bool = True) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _now(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-def _big_identity() -> Column[int]:
-    return Column("id", BigInteger, Identity(always=True), primary_key=True)
-
 
 teams = Table(
     "teams",
@@ -67,7 +44,7 @@ teams = Table(
     Column("id", Integer, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("weight", Double, nullable=False, server_default="1"),
-    _now("created_at"),
+    now("created_at"),
     CheckConstraint("weight > 0", name="weight"),
 )
 
@@ -77,7 +54,7 @@ users = Table(
     Column("id", Integer, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("team_id", Integer, nullable=False),
-    _now("created_at"),
+    now("created_at"),
 )
 
 tokens = Table(
@@ -85,8 +62,8 @@ tokens = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True, comment="sha256 of the token"),
     Column("user_id", Integer, nullable=False),
-    _now("created_at"),
-    _moment("expires_at"),
+    now("created_at"),
+    moment("expires_at"),
 )
 
 shapes = Table(
@@ -115,7 +92,7 @@ lanes = Table(
         comment="no waiting row of this lane is below it",
     ),
     Column("ready", Boolean, nullable=False, server_default="false"),
-    _now("last_push"),
+    now("last_push"),
     UniqueConstraint("team_id", "priority", "shape_id"),
     postgresql_with={"fillfactor": "50"},
 )
@@ -125,7 +102,7 @@ queue = Table(
     metadata,
     Column("lane_id", Integer, nullable=False),
     Column("job_id", BigInteger, nullable=False),
-    _now("enqueued_at"),
+    now("enqueued_at"),
     PrimaryKeyConstraint("lane_id", "job_id"),
     postgresql_with={
         "autovacuum_vacuum_scale_factor": "0",
@@ -139,14 +116,14 @@ deferred = Table(
     metadata,
     Column("job_id", BigInteger, primary_key=True),
     Column("lane_id", Integer, nullable=False),
-    _moment("not_before"),
+    moment("not_before"),
     Column("waits_for", JSONB, nullable=False, server_default="[]", comment="job ids"),
 )
 
 jobs = Table(
     "jobs",
     metadata,
-    _big_identity(),
+    big_identity(),
     Column("team_id", Integer, nullable=False),
     Column("user_id", Integer, nullable=False),
     Column("name", Text, nullable=False),
@@ -161,10 +138,10 @@ jobs = Table(
     Column("state", job_state, nullable=False, server_default=JobState.QUEUED.value),
     Column("reason", reason),
     Column("attempt", Integer, nullable=False, server_default="0"),
-    _now("submitted_at"),
-    _moment("started_at"),
-    _moment("finished_at"),
-    _moment("cancel_requested_at"),
+    now("submitted_at"),
+    moment("started_at"),
+    moment("finished_at"),
+    moment("cancel_requested_at"),
     Column("cancel_actor", Text),
     CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL}))", name="finished"),
     CheckConstraint("state <> 'succeeded' OR reason IS NULL", name="success_has_no_reason"),
@@ -184,11 +161,11 @@ attempts = Table(
     Column("live", Boolean, nullable=False, server_default="true"),
     Column("uid", Text, comment="the workload's, once launched"),
     Column("node", Text),
-    _now("claimed_at"),
-    _moment("lease_until"),
-    _moment("launched_at"),
-    _moment("started_at"),
-    _moment("finished_at"),
+    now("claimed_at"),
+    moment("lease_until"),
+    moment("launched_at"),
+    moment("started_at"),
+    moment("finished_at"),
     Column("exit_code", Integer),
     Column("reason", reason),
     Column("message", Text),
@@ -218,26 +195,26 @@ job_events = Table(
     Column("reason", reason),
     Column("actor", Text, nullable=False),
     Column("detail", Text),
-    _now("at"),
+    now("at"),
     PrimaryKeyConstraint("job_id", "id"),
 )
 
 decisions = Table(
     "decisions",
     metadata,
-    _big_identity(),
+    big_identity(),
     Column("lane_id", Integer, nullable=False),
     Column("code", Text, nullable=False),
     Column("sentence", Text, nullable=False),
     Column("facts", JSONB, nullable=False, server_default="{}"),
-    _now("at"),
+    now("at"),
     Index("decisions_lane_id_id_idx", "lane_id", "id"),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    _big_identity(),
+    big_identity(),
     Column("job_id", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("kind", Text, nullable=False),
@@ -247,14 +224,14 @@ outbox = Table(
     Column("state", Text, nullable=False, server_default="pending"),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text),
-    _now("created_at"),
+    now("created_at"),
     Column(
         "due_at",
         DateTime(timezone=True),
         server_default=func.now(),
         comment="null once nothing is left to do",
     ),
-    _moment("delivered_at"),
+    moment("delivered_at"),
     CheckConstraint("state IN ('pending', 'delivered', 'kept', 'failed')", name="state"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
     UniqueConstraint("job_id", "attempt", "kind", "channel"),
@@ -271,7 +248,7 @@ nodes = Table(
     Column("gpu_type", Text),
     Column("ready", Boolean, nullable=False),
     Column("foreign_use", JSONB, nullable=False, server_default="{}"),
-    _now("seen_at"),
+    now("seen_at"),
     Column("slots", Integer, comment="how many more workloads it takes; null: as many as fit"),
     Column("detail", Text, nullable=False, server_default="", comment="why it is not ready"),
     Column("wish", Text, comment="what an operator wants of it"),
@@ -281,8 +258,8 @@ nodes = Table(
 passes = Table(
     "passes",
     metadata,
-    _big_identity(),
-    _now("at"),
+    big_identity(),
+    now("at"),
     Column("settled", Integer, nullable=False),
     Column("launched", Integer, nullable=False),
     Column("waiting_lanes", Integer, nullable=False),
@@ -296,4 +273,26 @@ passes = Table(
         comment="launched before, not yet begun with",
     ),
     Index("passes_at_idx", "at"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    big_identity(),
+    now("at"),
+    Column("type", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("subject", Text),
+    Column("code", Text, comment="the HTTP status of the last try; null: not told"),
+    Column("destination", Text, comment="who did not take it"),
+    Column("detail", Text, comment="what was answered to the last try"),
+    Column("data_excerpt", Text, nullable=False, server_default=""),
+)
+
+signs = Table(
+    "signs",
+    metadata,
+    Column("name", Text, primary_key=True, comment="tick:dispatch, tick:notify or events:jobs"),
+    now("since", comment="first heard"),
+    now("at", comment="last heard"),
 )

@@ -114,6 +114,7 @@ def pulse_of(row: RowMapping) -> Pulse:
     values = dict(row)
     for name in ("oldest_waiting_seconds", "last_pass_seconds", "outbox_overdue_seconds"):
         values[name] = None if values[name] is None else float(values[name])
+    values["signs"] = {name: float(seconds) for name, seconds in row["signs"].items()}
     return Pulse(**values)
 
 

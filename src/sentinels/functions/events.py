@@ -54,7 +54,7 @@ _log = logging.getLogger("sentinels.events")
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An event's type, its text attributes, and its data as it came, unparsed."""
+    """An event's type, its attributes as text, and its data as it came, unparsed."""
 
     type: str
     data: bytes
@@ -106,16 +106,18 @@ class Hint:
 class EventFunction:
     """A function behind a Broker, a source or a ticker.
 
-    ``take`` gets each event; ``behind`` says what is wrong with the database, or None.
+    ``take`` gets each event, but ``apart`` those of its paths; ``behind`` says what is wrong with
+    the database, or None.
     """
 
     take: Callable[[Hint], None]
     behind: Callable[[], str | None]
     telemetry: Telemetry
+    apart: Mapping[str, Callable[[Hint], None]] = field(default_factory=dict)
 
     def handle(self, request: Request) -> Response:
         """Answer any request: events by POST on any path, and the three pages of every function."""
-        route = request.path if request.path in _PAGES else "event"
+        route = request.path if request.path in {*_PAGES, *self.apart} else "event"
         return self.telemetry.observed(request, route, lambda asked: answered(asked, self._answer))
 
     def _answer(self, request: Request) -> Response:
@@ -135,7 +137,7 @@ class EventFunction:
             _log.warning("malformed event dropped", extra={"why": str(malformed)})
             return nothing()
         try:
-            self.take(hint)
+            self.apart.get(request.path, self.take)(hint)
         except SentinelsError as error:
             _log.warning("event not handled", extra={"why": str(error), "type": hint.type})
             return problem(error if isinstance(error, Unavailable) else _retry_later(error))
@@ -180,7 +182,9 @@ def read_event(request: Request) -> Hint:
         raise InvalidRequest(f"this is no CloudEvent: {type(error).__name__}") from error
     data = event.get_data()
     attributes = {
-        name: value for name, value in event.get_attributes().items() if isinstance(value, str)
+        name: str(value)
+        for name, value in event.get_attributes().items()
+        if isinstance(value, str) or type(value) is int
     }
     return Hint(str(event["type"])[:200], data if isinstance(data, bytes) else b"", attributes)
 

@@ -2,7 +2,7 @@
 
 Comes in: a data folder that this process holds, and options. Goes out: PostgreSQL ▸ MLflow (which
 nobody waits for) ▸ the functions ▸ the ticker, and the file that tells the CLI where they are.
-Next: ``supervisor``, ``postgres``, ``ticker``, ``evicting``.
+Next: ``supervisor``, ``postgres``, ``sources/ping``, ``evicting``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from sentinels.local.ports import Ports
 from sentinels.local.postgres import EmbeddedPostgres
 from sentinels.local.status_lines import StatusLines
 from sentinels.local.supervisor import Process, Supervisor
-from sentinels.local.ticker import Ticker
 from sentinels.settings import Settings
+from sentinels.sources.ping import Ticker, every
 
 _TEAM = "default"
 _WATCH_SECONDS = 0.2
@@ -66,7 +66,7 @@ class Machine:
         self._start_mlflow(ports)
         info = self._start_functions(ports)
         tickers = [
-            Ticker(port=ports.of[name], seconds=self._options.tick)
+            Ticker(f"http://127.0.0.1:{ports.of[name]}", every(self._options.tick))
             for name in ("dispatch", "notify")
         ]
         for ticker in tickers:

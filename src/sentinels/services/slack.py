@@ -66,8 +66,9 @@ _REMEDIES: Mapping[str, str] = {
 }
 
 
-def messenger_from(settings: Settings) -> Messenger | None:
-    """The messenger that the settings name; None where notices are only kept.
+def messenger_from(settings: Settings, *, timeout: int = 5) -> Messenger | None:
+    """The messenger that the settings name; None where notices are only kept. ``timeout`` is in
+    seconds.
 
     Raises ``InvalidRequest`` for addresses and tokens that cannot be Slack's: notices carry names
     and links. A stand-in on this machine is allowed where ``slack_api_url`` names one.
@@ -75,10 +76,10 @@ def messenger_from(settings: Settings) -> Messenger | None:
     token, webhook = settings.slack_token.strip(), settings.slack_webhook.strip()
     if token:
         _check_bot(token, settings.slack_api_url)
-        return SlackBot(token, settings.slack_channel, settings.slack_api_url)
+        return SlackBot(token, settings.slack_channel, settings.slack_api_url, timeout=timeout)
     if webhook:
         _check_webhook(webhook, settings.slack_api_url)
-        return SlackWebhook(webhook)
+        return SlackWebhook(webhook, timeout=timeout)
     return None
 
 
@@ -105,6 +106,19 @@ class SlackBot:
             raise _judged(error) from None
         except _NO_ANSWER as error:
             raise _silent(error) from None
+
+    def identity(self) -> str:
+        """Who the token is, as in ``as sentinels in Acme``. Raises ``MessageRefused`` for a token
+        that is none, and ``MessengerUnavailable``.
+        """
+        try:
+            said = self._client.auth_test()
+        except SlackApiError as error:
+            raise _judged(error, "the token") from None
+        except _NO_ANSWER as error:
+            raise _silent(error) from None
+        user, team = (printable(str(said.get(name) or "?")[:80]) for name in ("user", "team"))
+        return f"as {user} in {team}"
 
 
 class SlackWebhook:
@@ -159,14 +173,16 @@ def _is_loopback(address: str) -> bool:
     return urlsplit(address).hostname in _LOOPBACK
 
 
-def _judged(error: SlackApiError) -> MessageRefused | MessengerUnavailable:
+def _judged(
+    error: SlackApiError, refused: str = "the message"
+) -> MessageRefused | MessengerUnavailable:
     answer = error.response
     word = str(answer.data.get("error") or "") if isinstance(answer.data, dict) else ""
-    return _verdict(answer.status_code, word, answer.headers)
+    return _verdict(answer.status_code, word, answer.headers, refused)
 
 
 def _verdict(
-    status: int, word: str, headers: Mapping[str, str]
+    status: int, word: str, headers: Mapping[str, str], refused: str = "the message"
 ) -> MessageRefused | MessengerUnavailable:
     word = word.strip()
     foreign = _WORD.fullmatch(word) is None
@@ -175,7 +191,7 @@ def _verdict(
         wait = _retry_after(headers)
         return MessengerUnavailable(f"Slack answered {status} {said}", retry_after=wait)
     remedy = _REMEDIES.get(word, "see Slack's documentation of this word")
-    return MessageRefused(f"Slack refused the message: {word} ({remedy})", remedy=remedy)
+    return MessageRefused(f"Slack refused {refused}: {word} ({remedy})", remedy=remedy)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -14,11 +14,13 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -97,6 +99,19 @@ class Api:
             yield answers.get()
         done.result(ANSWER_SECONDS)
 
+    def lines(self, request: Request) -> Iterator[bytes]:
+        """The lines of an answer as they come, as a watch has them, for ``seconds`` at most."""
+        connection = self._connected()
+        came: SimpleQueue[bytes | ClusterUnavailable | None] = SimpleQueue()
+        reading = connection.start(connection.read_lines(request, came))
+        try:
+            while (line := came.get()) is not None:
+                if isinstance(line, ClusterUnavailable):
+                    raise line
+                yield line
+        finally:
+            reading.cancel()
+
     def get(self, path: str, **query: str) -> Answer:
         """Read something small."""
         return self.request(Request("GET", path, query or None))
@@ -152,7 +167,29 @@ class _Connection:
                 raise
         return await self._send(request)
 
+    async def read_lines(
+        self, request: Request, came: SimpleQueue[bytes | ClusterUnavailable | None]
+    ) -> None:
+        """Every line, then None; what went wrong instead of it."""
+        try:
+            async with self._asked(request) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise ClusterUnavailable(f"the Kubernetes API answers {answer.status}")
+                rest = b""
+                async for part in answer.content.iter_any():
+                    *whole, rest = (rest + part).split(b"\n")
+                    for line in whole:
+                        came.put(line)
+            came.put(None)
+        except ClusterUnavailable as trouble:
+            came.put(trouble)
+
     async def _send(self, request: Request) -> Answer:
+        async with self._asked(request) as answer:
+            return _read(answer.status, answer.headers, await answer.read())
+
+    @asynccontextmanager
+    async def _asked(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
 
         session, configuration = await self._open()
@@ -165,7 +202,7 @@ class _Connection:
                 headers=await self._headers(configuration, request),
                 timeout=aiohttp.ClientTimeout(total=request.seconds, sock_connect=CONNECT_SECONDS),
             ) as answer:
-                return _read(answer.status, answer.headers, await answer.read())
+                yield answer
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             why = str(error) or type(error).__name__
             raise ClusterUnavailable(f"the Kubernetes API does not answer: {why}") from error

@@ -1,7 +1,8 @@
 """Bring objects of the API to what manifests say, as often as one likes.
 
 Server-side apply: what we said before and say no more is taken back, what others have added stays.
-Comes in: manifests. Goes out: what became of each. Before: ``admin``. Next: ``api``.
+Comes in: manifests. Goes out: what became of each. Before: ``admin``, ``install``. Next:
+``places``, ``api``.
 """
 
 from __future__ import annotations
@@ -14,18 +15,11 @@ from http import HTTPStatus
 from sentinels.clusters.kubernetes.api import APPLY_PATCH, Api, Request
 from sentinels.clusters.kubernetes.launch import message_of
 from sentinels.clusters.kubernetes.names import at, text_at
+from sentinels.clusters.kubernetes.places import Places
 from sentinels.core.errors import ClusterUnavailable, InvalidRequest, NotAllowed
 from sentinels.core.ports import Json
 
 _MANAGER = "sentinels"
-_PLACES: Mapping[str, str] = {
-    "Namespace": "/api/v1/namespaces",
-    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
-    "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
-    "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
-    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
-}
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _INVALID = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
@@ -53,20 +47,15 @@ def apply_all(api: Api, manifests: Sequence[Mapping[str, Json]]) -> Iterator[App
     Raises ``NotAllowed``, ``InvalidRequest`` or ``ClusterUnavailable`` at the first that is not
     taken; those before it are done, and all of it may be repeated.
     """
+    places = Places(api)
     for manifest in manifests:
-        yield _apply(api, manifest)
+        yield apply(api, places, manifest)
 
 
-def path_of(manifest: Mapping[str, Json]) -> str:
-    """Where the object is."""
-    place = _PLACES[text_at(manifest, "kind")]
-    name = text_at(manifest, "metadata", "name")
-    return place.format(namespace=text_at(manifest, "metadata", "namespace")) + f"/{name}"
-
-
-def _apply(api: Api, manifest: Mapping[str, Json]) -> Applied:
+def apply(api: Api, places: Places, manifest: Mapping[str, Json]) -> Applied:
+    """Apply one. Raises as ``apply_all`` does, and ``NotFound`` for an unknown kind."""
     kind, name = text_at(manifest, "kind"), text_at(manifest, "metadata", "name")
-    path = path_of(manifest)
+    path = places.path_of(manifest)
     before = api.get(path)
     answer = api.request(
         Request(

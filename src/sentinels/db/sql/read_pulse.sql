@@ -18,7 +18,15 @@ SELECT (SELECT count(*) FROM (SELECT FROM queue LIMIT :bound) q) AS waiting,
        (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM outbox
          WHERE due_at <= now()) AS outbox_overdue_seconds,
        (SELECT o.error FROM (SELECT error, tries FROM outbox WHERE due_at IS NOT NULL LIMIT :bound) o
-         WHERE o.error IS NOT NULL ORDER BY o.tries DESC LIMIT 1) AS outbox_error
+         WHERE o.error IS NOT NULL ORDER BY o.tries DESC LIMIT 1) AS outbox_error,
+       heard.signs,
+       -- A Job event is due within half a minute of a move; a sign may be ten seconds late.
+       (SELECT coalesce(sum(settled), 0) FROM passes
+         WHERE at > greatest(heard.events + interval '60 seconds', now() - interval '1 hour')
+           AND at < now() - interval '30 seconds') AS unheard,
+       letters.dead_letters, letters.fresh_dead_letters,
+       coalesce(letter.type, '') AS dead_letter_type,
+       coalesce(concat_ws(', ', letter.code, letter.detail), '') AS dead_letter_why
   FROM (SELECT count(*) FILTER (WHERE j.state = 'dispatched') AS dispatched,
                count(*) FILTER (WHERE j.state = 'running') AS running,
                coalesce(array_agg(a.job_id ORDER BY a.job_id) FILTER (
@@ -27,3 +35,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM queue LIMIT :bound) q) AS waiting,
          WHERE NOT a.released AND a.live) live
   LEFT JOIN (SELECT id, extract(epoch FROM now() - at) AS seconds, error
                FROM passes ORDER BY id DESC LIMIT 1) pass ON true
+ CROSS JOIN (SELECT coalesce(jsonb_object_agg(name, extract(epoch FROM now() - at)), '{}') AS signs,
+                    coalesce(max(at) FILTER (WHERE name = 'events:jobs'),
+                             min(since), now()) AS events
+               FROM signs) heard
+ CROSS JOIN (SELECT count(*) FILTER (WHERE at > now() - interval '1 day') AS dead_letters,
+                    count(*) FILTER (WHERE at > now() - interval '1 hour') AS fresh_dead_letters
+               FROM dead_letters) letters
+  LEFT JOIN (SELECT type, code, detail FROM dead_letters ORDER BY id DESC LIMIT 1) letter ON true

@@ -17,8 +17,10 @@ from sentinels.core.policy import Policy
 from sentinels.db.admission import PostgresDispatchQueue
 from sentinels.db.engine import make_engine
 from sentinels.db.reading import PostgresReading
+from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dispatch.handler import Passes
 from sentinels.functions.events import EventFunction
+from sentinels.functions.signs import DISPATCH_SIGNS, Signs
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_settle, make_tracker
@@ -42,7 +44,12 @@ def _build(settings: Settings) -> EventFunction:
         paced=site_of(settings).paced,
     )
     passes = Passes(partial(run_pass, ports), telemetry.registry)
-    return EventFunction(passes.poke, PostgresReading(engine, policy=policy).behind, telemetry)
+    signs = Signs(PostgresVitals(engine).leave_sign, DISPATCH_SIGNS)
+    return EventFunction(
+        take=signs.before(passes.poke),
+        behind=PostgresReading(engine, policy=policy).behind,
+        telemetry=telemetry,
+    )
 
 
 _FUNCTION = _build(begin("dispatch", os.environ))

@@ -18,8 +18,11 @@ from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import make_engine
 from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.reading import PostgresReading
+from sentinels.db.vitals import PostgresVitals
+from sentinels.functions.dead_letters import PATH
 from sentinels.functions.events import EventFunction
-from sentinels.functions.notify.handler import Ear
+from sentinels.functions.notify.handler import DeadLetters, Ear
+from sentinels.functions.signs import NOTIFY_SIGNS, Signs
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
     begin,
@@ -45,8 +48,15 @@ def _build(settings: Settings) -> EventFunction:
         tracker_url=settings.tracker_url,
     )
     ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))
-    reading = PostgresReading(engine, policy=Policy())
-    return EventFunction(ear.hear, reading.behind, Telemetry())
+    vitals, telemetry = PostgresVitals(engine), Telemetry()
+    letters = DeadLetters(vitals, telemetry.registry)
+    signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
+    return EventFunction(
+        take=signs.before(letters.prune_after(ear.hear)),
+        behind=PostgresReading(engine, policy=Policy()).behind,
+        telemetry=telemetry,
+        apart={PATH: letters.keep},
+    )
 
 
 _FUNCTION = _build(begin("notify", os.environ))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
 from sentinels.core.submitting import SubmitPorts
 from sentinels.functions.routing import Query
+from sentinels.functions.submit.health_probes import Probe
 from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
 
@@ -61,16 +62,16 @@ class Patience:
 class FrontDoor:
     """The verbs' ports and what is read from.
 
-    ``tracker_trouble`` says what is wrong with the tracker now, ``messenger`` names how people are
-    told (empty: they are not).
+    ``probes`` are the parts that ``sentinels doctor`` asks besides the database; ``hears_jobs``:
+    the cluster is one that sends Job events.
     """
 
     ports: SubmitPorts
     reading: Reading
     cluster: Cluster
     tracker: Tracker | None
-    tracker_trouble: Callable[[], str | None]
-    messenger: str
+    probes: Sequence[Probe]
+    hears_jobs: bool
     clock: Clock
     patience: Patience
     telemetry: Telemetry

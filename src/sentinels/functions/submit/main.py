@@ -20,7 +20,8 @@ from sentinels.db.reading import PostgresReading
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
-from sentinels.functions.submit.health import PulseCollector
+from sentinels.functions.submit.health_gauges import PulseCollector
+from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_tracker
 from sentinels.services.events import HttpEvents
@@ -46,22 +47,17 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         reading=reading,
         cluster=cluster,
         tracker=tracker,
-        tracker_trouble=lambda: (
-            None
-            if tracker is None or tracker.answers()
-            else f"MLflow at {settings.tracker_url} does not answer"
-        ),
-        messenger=_messenger(settings),
+        probes=probes_from(settings, lambda: tracker is not None and tracker.answers()),
+        hears_jobs=_hears_jobs(settings),
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
     )
 
 
-def _messenger(settings: Settings) -> str:
-    if settings.slack_token:
-        return f"a bot, to {settings.slack_channel} by default"
-    return "an incoming webhook" if settings.slack_webhook else ""
+def _hears_jobs(settings: Settings) -> bool:
+    """Inside a cluster something watches Jobs; `sentinels up` on a cluster's outside does not."""
+    return settings.cluster == "kubernetes" and not settings.kubeconfig
 
 
 def _threads(environ: Mapping[str, str]) -> int:

@@ -1,0 +1,2 @@
+{{- define "sentinels.searchUrl" -}}{{- end -}}
+{{- define "sentinels.prometheusUrl" -}}{{- end -}}

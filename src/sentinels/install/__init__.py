@@ -1,0 +1,1 @@
+"""Everything that has to be there, made and looked at: ``sentinels bootstrap``."""
