@@ -126,6 +126,13 @@ COMMANDS: Mapping[str, Command] = {
         "Running it",
         extra="kubernetes",
     ),
+    "bootstrap": Command(
+        "sentinels.install.commands:bootstrap",
+        "Make what the Helm chart needs, and wait until it is ready.",
+        "sentinels bootstrap --plan /etc/sentinels/plan",
+        "Running it",
+        extra="kubernetes",
+    ),
     "login": Command(
         "sentinels.cli.login:login",
         "Remember a server's address and your token.",

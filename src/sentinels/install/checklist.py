@@ -1,0 +1,38 @@
+"""What a person reads while everything is made ready: one line a part, once.
+
+Comes in: what became of parts. Goes out: lines. Before: ``bootstrap``, ``waiting``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sentinels.cli.show import say
+
+
+@dataclass(slots=True)
+class Checklist:
+    """``ok`` until a part has failed."""
+
+    ok: bool = True
+    _told: set[str] = field(default_factory=set)
+
+    def done(self, part: str, detail: str) -> None:
+        """The part is as it should be; said once."""
+        if part not in self._told:
+            self._told.add(part)
+            say(f"✔ {part:<34} {detail}".rstrip())
+
+    def failed(self, part: str, why: str, remedy: str = "") -> None:
+        """The part is not, and will not be by itself."""
+        self.ok = False
+        say(f"✘ {part:<34} {why}".rstrip())
+        if remedy:
+            say(f"    → {remedy}")
+
+    def waiting(self, part: str, why: str) -> None:
+        """What is being waited for; said once for each reason."""
+        line = f"{part} {why}"
+        if line not in self._told:
+            self._told.add(line)
+            say(f"· {part:<34} {why}".rstrip())
