@@ -134,7 +134,7 @@ def test_knative_lets_a_functions_pod_through(release: Release) -> None:
 def test_only_submit_can_be_reached_from_outside(release: Release) -> None:
     for each in of_api(release, "Service"):
         label = each["metadata"]["labels"].get("networking.knative.dev/visibility")
-        public = each["metadata"]["name"].endswith("-submit")
+        public = each["metadata"]["name"] == "submit"
         assert label == (None if public else "cluster-local"), title(each)
     for each in of_kind(release.objects, "Service"):
         public = each["metadata"]["name"].endswith("-submit")
@@ -183,7 +183,7 @@ def test_a_completion_that_cannot_be_delivered_ends_at_notify(release: Release) 
     for each in of_api(release, "Trigger"):
         if each["metadata"]["name"].endswith("-jobs"):
             sink = at(each, "spec", "delivery", "deadLetterSink")
-            assert sink["ref"]["name"].endswith("-notify")
+            assert sink["ref"]["name"] == "notify"
             assert sink["uri"] == "/dead-letters"
 
 
@@ -203,8 +203,8 @@ def test_ticks_come_when_the_values_say(helm: Helm) -> None:
         for each in of_api(release, "PingSource")
     }
 
-    assert schedules["sentinels-dispatch"] == every
-    assert schedules["sentinels-notify"] != every
+    assert schedules["dispatch"] == every
+    assert schedules["notify"] != every
 
 
 def test_the_functions_of_both_runtimes_are_the_same_program(helm: Helm) -> None:

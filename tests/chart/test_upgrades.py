@@ -83,7 +83,7 @@ def test_another_version_of_sentinels_restarts_only_sentinels(
     old = {pod.title: pod.template for pod in pods(before.everything)}
     changed = {pod.component for pod in pods(after.everything) if old[pod.title] != pod.template}
 
-    assert changed <= {"submit", "dispatch", "notify", "sources", "bootstrap"}
+    assert changed <= {"submit", "dispatch", "notify", "sources", "bootstrap", "bootstrap-remove"}
     assert {"submit", "dispatch", "notify"} <= changed
 
 
