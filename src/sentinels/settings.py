@@ -57,6 +57,8 @@ class Settings:
     """A kubeconfig file; empty: the pod's own service account."""
     namespace_prefix: str = "sen-"
     """A team's workloads run in the namespace of this and the team's name."""
+    knative_namespace: str = ""
+    """The namespace with Sentinels' objects of Knative, for doctor; empty: there are none."""
     sidecar_image: str = ""
     """Sentinels' own image, for the sidecar that uploads outputs; empty: none are uploaded."""
     data_claim: str = ""

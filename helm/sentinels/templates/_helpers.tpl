@@ -135,6 +135,7 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "tracker_public_url" .Values.mlflow.publicUrl
   "sidecar_image" (include "sentinels.image" .)
   "slack_channel" .Values.slack.channel
+  "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
   "search_url" (include "sentinels.searchUrl" .)
   "prometheus_url" (include "sentinels.prometheusUrl" .) -}}
 {{- range $name, $value := merge (dict) .Values.settings $own }}

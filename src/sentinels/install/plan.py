@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from sentinels.clusters.kubernetes.names import at, rows, text_at
+from sentinels.clusters.kubernetes.release import PART_OF
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Json
 from sentinels.core.quantity import parse_duration
@@ -69,7 +70,7 @@ class Plan:
     @property
     def selector(self) -> str:
         """The labels of what belongs to the release."""
-        return f"{RELEASE_LABEL}={self.release},app.kubernetes.io/part-of=sentinels"
+        return f"{RELEASE_LABEL}={self.release},{PART_OF}"
 
 
 def read_plan(folder: Path) -> Plan:

@@ -24,7 +24,7 @@ def remove(site: Site, plan: Plan, prefix: str) -> None:
         paths |= _namespaces(site, prefix) | _tokens(site, plan)
     for path in paths.values():
         site.api.request(Request("DELETE", path, {"propagationPolicy": "Background"}))
-    site.until(lambda: _remaining(site, paths), "its finalizers keep it: kubectl get … -o yaml")
+    site.until(lambda: _remaining(site, paths), "see what its finalizers wait for", then="is gone")
 
 
 def _namespaces(site: Site, prefix: str) -> dict[str, str]:

@@ -51,9 +51,7 @@ def _ensure(site: Site, plan: Plan, team: TeamPlan, database_url: str, prefix: s
     flags = {_FLAGS[name]: str(value) for name, value in team.flags.items() if name in _FLAGS}
     egress, name = team.flags.get("egress"), str(team.flags.get("name", ""))
     ways = [str(way) for way in egress] if isinstance(egress, list) else []
-    spec = read_team(
-        Flags(name=name, egress=ways, prefix=prefix, system=plan.namespace, **flags)
-    )
+    spec = read_team(Flags(name=name, egress=ways, prefix=prefix, system=plan.namespace, **flags))
     applied = list(apply_all(site.api, team_objects(spec)))
     fresh = {user: secrets.token_urlsafe(32) for user in team.users}
     tokens = {user: _kept(site, plan, user, token) for user, token in fresh.items()}

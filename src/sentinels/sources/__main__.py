@@ -8,6 +8,7 @@ environment: ``SENTINELS_DISPATCH_URL``, ``SENTINELS_NOTIFY_URL``, a ``…_SCHED
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ _USUAL_SCHEDULE = "*/10 * * * * *"
 def main() -> NoReturn:
     """Tick and watch until something ends; wrong settings end it with one sentence."""
     log_as_json("sources")
+    # The first process of a container is not ended by a signal that it does not take.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     environ = os.environ
     try:
         tickers = [_ticker(environ, function) for function in _FUNCTIONS]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sentinels.core.errors import SentinelsError
 from sentinels.services.asking import shown
@@ -19,6 +20,9 @@ from sentinels.services.prometheus import check_prometheus
 from sentinels.services.search import greet_search_store
 from sentinels.services.slack import SlackBot, messenger_from
 from sentinels.settings import Settings
+
+if TYPE_CHECKING:
+    from sentinels.clusters.kubernetes.api import Api
 
 LIMIT_SECONDS = 2.0
 _ANSWER_SECONDS = 1.5
@@ -48,12 +52,13 @@ class Probe:
 
 def probes_from(settings: Settings, tracker_answers: Callable[[], bool]) -> tuple[Probe, ...]:
     """Every part besides the database. A part more is a line more."""
-    return (
+    found = (
         Probe("mlflow", partial(_tracker, settings, tracker_answers), _START_MLFLOW),
         Probe("slack", partial(_messenger, settings), "notices are kept, and sent when it answers"),
         Probe("search store", partial(_search_store, settings), "start the search store"),
         Probe("prometheus", partial(_prometheus, settings), "start Prometheus"),
     )
+    return (*found, _knative_probe(settings)) if settings.knative_namespace else found
 
 
 def ask_all(probes: Sequence[Probe], *, seconds: float = LIMIT_SECONDS) -> list[Check]:
@@ -127,3 +132,25 @@ def _prometheus(settings: Settings) -> list[Check]:
         return [Check("prometheus", True, "not configured: nobody is alerted")]
     check_prometheus(settings.prometheus_url, seconds=_ANSWER_SECONDS)
     return [Check("prometheus", True, "ready")]
+
+
+def _knative_probe(settings: Settings) -> Probe:
+    from sentinels.clusters.kubernetes.api import Api
+
+    look = partial(_knative, Api(settings.kubeconfig), settings.knative_namespace)
+    return Probe("knative", look, "see: kubectl get pods -n knative-serving")
+
+
+def _knative(api: Api, namespace: str) -> list[Check]:
+    """A line for all that is ready, and one for each part that is not."""
+    from sentinels.clusters.kubernetes.readiness import KNATIVE
+    from sentinels.clusters.kubernetes.release import PART_OF, troubles_of
+
+    found = troubles_of(api, namespace, PART_OF, kinds=KNATIVE)
+    remedy = f"see: kubectl -n {namespace} get ksvc,broker,trigger,pingsource,apiserversource"
+    troubles = [
+        Check("knative", False, f"{part}: {why}", remedy) for part, why in found.items() if why
+    ]
+    if not found:
+        return [Check("knative", False, f"nothing of ours is in {namespace}", "helm upgrade")]
+    return troubles or [Check("knative", True, f"all {len(found)} objects are ready")]
