@@ -26,6 +26,8 @@ from sentinels.install.waiting import Site, troubles_of_release
 
 _BROKER_URL = "${BROKER_URL}"
 _PAUSE_SECONDS = 1.0
+_INSIDE = ".svc.cluster.local"
+_NO_DOMAIN = "give Knative a domain: config-domain in knative-serving"
 
 
 def bootstrap(site: Site, plan: Plan, database_url: str, prefix: str) -> None:
@@ -41,6 +43,7 @@ def bootstrap(site: Site, plan: Plan, database_url: str, prefix: str) -> None:
         lambda: troubles_of_release(site, plan.namespace, plan.selector),
         f"see: kubectl -n {plan.namespace} get pods, and their events",
     )
+    _tell_address(site, plan)
 
 
 def _migrate(site: Site, database_url: str) -> bool:
@@ -94,6 +97,17 @@ def _broker_address(site: Site, broker: Object) -> str:
 
     site.until(look, "see: kubectl get pods -n knative-eventing")
     return text_at(site.api.get(path).json, "status", "address", "url")
+
+
+def _tell_address(site: Site, plan: Plan) -> None:
+    """Where Knative lets submit be reached, if it is from outside at all."""
+    for each in plan.objects:
+        if text_at(each, "kind") == "Service" and text_at(each, "metadata", "name") == "submit":
+            url = text_at(site.api.get(site.places.path_of(each)).json, "status", "url")
+            if url.endswith(_INSIDE):
+                site.checklist.failed("address", f"{url} is for the cluster alone", _NO_DOMAIN)
+            else:
+                site.checklist.done("address", url)
 
 
 def _prune(site: Site, plan: Plan) -> None:

@@ -29,6 +29,8 @@ _REMEDY = (
     "set knative.install.enabled, install Knative yourself, or set functions.runtime=deployment"
 )
 _PAUSE_SECONDS = 2.0
+_DOMAIN = "sentinels.internal"
+"""With none at all, Knative takes every function for one that only the cluster may reach."""
 
 
 def ensure_knative(site: Site, plan: KnativePlan) -> bool:
@@ -85,7 +87,7 @@ def _configuration(plan: KnativePlan) -> Iterator[Object]:
     """Which ingress is used, and the domain: without one no function is seen from outside."""
     for name, data in (
         ("config-network", {"ingress-class": plan.ingress_class}),
-        ("config-domain", {plan.domain: ""}),
+        ("config-domain", {plan.domain or _DOMAIN: ""}),
     ):
         metadata: Json = {"name": name, "namespace": "knative-serving"}
         yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
