@@ -55,6 +55,16 @@ IN_TEAM: dict[str, set[Right]] = {
     "notify": {*_SETTLING, ("", "pods/log", "get")},
     "events": set(),
 }
+AT_HOME: dict[str, set[Right]] = {
+    "submit": {
+        ("serving.knative.dev", "services", "list"),
+        ("eventing.knative.dev", "brokers", "list"),
+        ("eventing.knative.dev", "triggers", "list"),
+        ("sources.knative.dev", "pingsources", "list"),
+        ("sources.knative.dev", "apiserversources", "list"),
+    },
+}
+"""In the functions' own namespace: what doctor asks of Knative's objects."""
 NODE = "ward-1"
 _ids = itertools.count(70_000)
 
@@ -203,14 +213,23 @@ def test_submit_may_read_logs_and_preview(site: Site, actors: dict[str, Actor]) 
     assert any(call.endswith("/log") for call in asked)
 
 
+def test_submit_may_ask_for_knatives_objects(actors: dict[str, Actor]) -> None:
+    """Knative is not here: what is allowed is not found, and what is not is refused."""
+    for group, resource, _ in AT_HOME["submit"]:
+        path = f"/apis/{group}/v1/namespaces/{{}}/{resource}"
+        assert actors["submit"].status("GET", path.format("sentinels")) == 404
+        assert actors["submit"].status("GET", path.format("default")) == 403
+
+
 @pytest.mark.parametrize("who", ACCOUNTS)
 def test_nothing_else_is_allowed(site: Site, actors: dict[str, Actor], who: str) -> None:
     """As the API server itself lists it, less what every account may."""
     nobody = site.nobody()
     try:
         for namespace in ("default", "kube-system", "sentinels"):
+            home = AT_HOME.get(who, set()) if namespace == "sentinels" else set()
             found = rights(actors[who], namespace) - rights(nobody, namespace)
-            assert found == EVERYWHERE[who], namespace
+            assert found == EVERYWHERE[who] | home, namespace
         found = rights(actors[who], site.namespace) - rights(nobody, site.namespace)
         assert found == EVERYWHERE[who] | IN_TEAM[who]
     finally:
