@@ -18,6 +18,7 @@ from typing import cast
 
 import pytest
 
+from sentinels.clusters.kubernetes.manifest import UNTIL_WAITING
 from tests.contract.listener import Listener, listening
 
 _SIDECAR = "sentinels.clusters.kubernetes.sidecar"
@@ -57,8 +58,11 @@ class Sidecar:
         )
 
     def await_that_it_waits(self) -> None:
-        """Until the signal is blocked: before, it would end a process that is not a container's."""
+        """Until the signal is blocked, as Kubernetes does before it starts the workload."""
+        hook = UNTIL_WAITING.replace("/proc/1/", f"/proc/{self.process.pid}/")
+        subprocess.run(["sh", "-c", hook], check=True, timeout=_PATIENCE_SECONDS)
         assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
         assert self.process.stdout.readline() == "waiting for the workload to end\n"
 
     def begin_to_end(self) -> None:

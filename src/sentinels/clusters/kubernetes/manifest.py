@@ -23,6 +23,7 @@ from sentinels.clusters.kubernetes.names import (
     namespace_of,
 )
 from sentinels.clusters.kubernetes.options import Options, Toleration
+from sentinels.clusters.kubernetes.sidecar import WAITING
 from sentinels.core.capacity import Resources
 from sentinels.core.ports import Json
 from sentinels.core.quantity import format_memory
@@ -36,6 +37,14 @@ SCRATCH_BYTES = 64 * 2**20
 """Of a node's ephemeral storage, what each workload is counted with."""
 SIDECAR_MEMORY = 256 * 2**20
 """Bytes that the upload of a workload's outputs may take beside it."""
+UNTIL_WAITING = (
+    f"n=0; until read -r name < /proc/1/comm && [ $name = {WAITING} ] || [ $n -ge 600 ];"
+    " do n=$((n+1)); sleep 0.05; done"
+)
+"""The workload starts when the sidecar waits for its end: a signal that came before would be lost,
+and on a busy node a workload may end while the sidecar's Python still starts. Half a minute at
+most, so that nothing else about the sidecar can keep a workload waiting.
+"""
 _ANNOTATION_LIMIT = 2000
 _KEEP = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -250,6 +259,7 @@ def _sidecar(workload: Workload, options: Options) -> Object:
         "image": options.sidecar_image,
         "restartPolicy": "Always",
         "command": ["python", "-P", "-m", "sentinels.clusters.kubernetes.sidecar"],
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", UNTIL_WAITING]}}},
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "resources": {"requests": nothing, "limits": {"memory": format_memory(SIDECAR_MEMORY)}},
         "securityContext": {**_CONFINED, "readOnlyRootFilesystem": True},

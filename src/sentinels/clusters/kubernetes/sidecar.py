@@ -15,6 +15,8 @@ import signal
 import sys
 from contextlib import suppress
 
+WAITING = "waiting"
+"""The process's own name once it waits: until then, a workload beside it is not started."""
 _REPORT = "/dev/termination-log"
 _END = {signal.SIGTERM, signal.SIGINT}
 
@@ -29,12 +31,20 @@ def main(report: str) -> int:
     except ValueError as error:
         sys.stderr.write(f"sentinels sidecar: {error}\n")
         return 2
-    sys.stdout.write("waiting for the workload to end\n")
-    sys.stdout.flush()
+    _tell()
     signal.sigwait(_END)
     from sentinels.clusters.kubernetes.uploading import upload
 
     return 0 if upload(output, url, grace_seconds=grace, report=report) else 1
+
+
+def _tell() -> None:
+    sys.stdout.write("waiting for the workload to end\n")
+    sys.stdout.flush()
+    with suppress(OSError):
+        name = os.open("/proc/self/comm", os.O_WRONLY)
+        os.write(name, WAITING.encode())
+        os.close(name)
 
 
 def _settings() -> tuple[str, str, float]:
