@@ -128,10 +128,15 @@ class Podman:
 
 def _wipe(folder: Path) -> None:
     """Take away an engine's folder, and what one that was killed has left mounted in it."""
-    mounted = folder / "storage" / "overlay"
-    while mounted.is_mount():
-        subprocess.run(["umount", "--lazy", str(mounted)], check=True, timeout=30)
+    for mounted in _mounts_below(folder):
+        subprocess.run(["umount", "--lazy", mounted], check=True, timeout=30)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """The newest first: one may cover another."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in reversed(points) if point.startswith(f"{folder}/")]
 
 
 def _build(archive: Path, wheels: Path) -> None:
