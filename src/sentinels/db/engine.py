@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 
+from psycopg import errors as postgres_errors
 from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,6 +20,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sentinels.core.errors import QueueUnavailable
 
 _REMEDY = "the same request may be repeated; `sentinels doctor` shows what is down"
+_NOT_MIGRATED = (
+    postgres_errors.UndefinedTable,
+    postgres_errors.UndefinedColumn,
+    postgres_errors.UndefinedFunction,
+)
 _SESSION = (
     "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s -c lock_timeout=5s"
     " -c timezone=UTC -c jit=off"
@@ -50,7 +56,7 @@ def statement(name: str) -> TextClause:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Turn what the driver raises when PostgreSQL is away or overloaded into our word for it."""
+    """Turn what PostgreSQL's being away, overloaded or not migrated raises into our word for it."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
@@ -58,6 +64,11 @@ def guarded() -> Iterator[None]:
             f"PostgreSQL does not answer: {_first(error)}", remedy=_REMEDY
         ) from error
     except DBAPIError as error:
+        if isinstance(error.orig, _NOT_MIGRATED):
+            raise QueueUnavailable(
+                f"the database has not been migrated: {_first(error)}",
+                remedy="run: sentinels db upgrade",
+            ) from error
         if not error.connection_invalidated:
             raise
         raise QueueUnavailable(f"PostgreSQL went away: {_first(error)}", remedy=_REMEDY) from error
