@@ -22,9 +22,9 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
-from sentinels.functions.submit.health_gauges import PulseCollector
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES

@@ -20,6 +20,7 @@ from sentinels.db.reading import PostgresReading
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dispatch.handler import Passes
 from sentinels.functions.events import EventFunction
+from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.signs import DISPATCH_SIGNS, Signs
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import Telemetry
@@ -44,10 +45,12 @@ def _build(settings: Settings) -> EventFunction:
         paced=site_of(settings).paced,
     )
     passes = Passes(partial(run_pass, ports), telemetry.registry)
+    reading = PostgresReading(engine, policy=policy)
+    PulseCollector(reading, telemetry.registry)
     signs = Signs(PostgresVitals(engine).leave_sign, DISPATCH_SIGNS)
     return EventFunction(
         take=signs.before(passes.poke),
-        behind=PostgresReading(engine, policy=policy).behind,
+        behind=reading.behind,
         telemetry=telemetry,
     )
 

@@ -17,10 +17,10 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
-from sentinels.functions.submit.health_gauges import PulseCollector
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_tracker

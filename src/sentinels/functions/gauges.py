@@ -1,7 +1,8 @@
 """The pulse as gauges for Prometheus.
 
-Comes in: the pulse that PostgreSQL keeps. Goes out: samples on submit's ``/metrics``. Before:
-``main``. Next: ``core.reading.Pulse``.
+Comes in: the pulse that PostgreSQL keeps. Goes out: samples on ``/metrics`` of submit, and of
+dispatch, which the ticks keep awake where functions scale to zero. Before: their ``main``. Next:
+``core.reading.Pulse``.
 """
 
 from __future__ import annotations
