@@ -63,8 +63,8 @@ def _workload(found: Json, pods: Sequence[Json]) -> str | None:
     ready = _count(found, _READY.get(kind, ("status", "availableReplicas")))
     updated = _count(found, _UPDATED.get(kind, ("status", "updatedReplicas")))
     old = _count(found, ("status", "replicas")) - updated if kind == "Deployment" else 0
-    if ready >= desired and updated >= desired and old <= 0:
-        return None
+    if ready >= desired and updated >= desired:
+        return f"old pods that are still there: {old}" if old > 0 else None
     counted = f"{min(ready, updated)} of {desired} pods ready"
     said = [reason for pod in pods if (reason := waits_for(pod))]
     return f"{counted}: {said[0]}" if said else counted
