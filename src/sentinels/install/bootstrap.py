@@ -106,7 +106,7 @@ def _tell_address(site: Site, plan: Plan) -> None:
             url = text_at(site.api.get(site.places.path_of(each)).json, "status", "url")
             if url.endswith(_INSIDE):
                 site.checklist.failed("address", f"{url} is for the cluster alone", _NO_DOMAIN)
-            else:
+            elif url:
                 site.checklist.done("address", url)
 
 
