@@ -46,7 +46,9 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
                 "brokerClass": "Kafka",
             }
         },
-        "knative-mirrored": {"knative": {"install": {"configMap": f"{YOURS}knative"}}},
+        "knative-mirrored": {
+            "knative": {"install": {"configMaps": [f"{YOURS}knative", f"{YOURS}kourier"]}}
+        },
         "deployment": {"functions": {"runtime": "deployment"}},
         "ingress": {
             "functions": {"runtime": "deployment", "submit": {"replicas": 2}},
@@ -98,6 +100,55 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "webhook": {"slack": {"webhook": f"https://hooks.{OUTSIDE}/{MARK}4"}},
         "secret": {"slack": {"existingSecret": f"{YOURS}slack"}},
     },
+    "logs": {
+        "own": {},
+        "yours": {
+            "elasticsearch": {
+                "enabled": False,
+                "external": {
+                    "url": f"https://search.{OUTSIDE}/prefix",
+                    "existingSecret": f"{YOURS}search",
+                },
+            },
+            "kibana": {"enabled": False},
+        },
+        "yours-open": {
+            "elasticsearch": {"enabled": False, "external": {"url": f"http://search.{OUTSIDE}"}},
+            "kibana": {"enabled": False},
+            "fluentBit": {"buffer": "10G"},
+        },
+        "public": {"kibana": {"publicUrl": f"https://kibana.{OUTSIDE}"}},
+        "none": {
+            "elasticsearch": {"enabled": False},
+            "kibana": {"enabled": False},
+            "fluentBit": {"enabled": False},
+        },
+    },
+    "watching": {
+        "own": {},
+        "yours": {
+            "prometheus": {"enabled": False, "external": {"url": f"https://watch.{OUTSIDE}"}},
+            "alertmanager": {"enabled": False},
+            "kubeStateMetrics": {"enabled": False},
+            "nodeExporter": {"enabled": False},
+        },
+        "your-alertmanager": {
+            "alertmanager": {"enabled": False, "external": {"target": f"alerts.{OUTSIDE}:9093"}},
+            "prometheus": {"keep": "90d", "keepSize": "", "interval": "10s"},
+            "grafana": {"publicUrl": f"https://grafana.{OUTSIDE}"},
+        },
+        "channel": {"alertmanager": {"channel": "#on-call", "slackKey": "webhook"}},
+        "none": {
+            part: {"enabled": False}
+            for part in (
+                "prometheus",
+                "alertmanager",
+                "kubeStateMetrics",
+                "nodeExporter",
+                "grafana",
+            )
+        },
+    },
     "node": {"any": {}, "dedicated": {"dedicatedNode": "big-1"}},
     "data": {"kept": {}, "not-kept": {"keepData": False}},
     "network": {"guarded": {}, "open": {"networkPolicies": False}},
@@ -131,6 +182,8 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
                 "backup": {"persistence": {"storageClass": ""}},
             },
             "mlflow": {"persistence": {"storageClass": "slow", "size": "1Ti"}},
+            "elasticsearch": {"persistence": {"storageClass": "fast"}},
+            "prometheus": {"persistence": {"storageClass": "fast"}},
         },
     },
 }

@@ -1,7 +1,8 @@
-"""The programs that tests of the chart need: helm, a cluster's DNS, kube-state-metrics.
+"""The programs that tests of the chart need: helm, DNS, kube-state-metrics, Prometheus.
 
-Comes in: the module in ``programs/``, Go. Goes out: a folder with the built programs. Before:
-``tests/cluster/programs.py``, which builds them. Next: ``tests/node/services.py``, tests here.
+Comes in: the modules in ``programs/`` and ``prometheus/``, Go. Goes out: a folder with the built
+programs. Before: ``tests/cluster/programs.py``, which builds them. Next:
+``tests/node/services.py``, tests here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,18 @@ MODULE = Module(
     },
     {"helm.sh/helm/v4/internal/version.version": HELM_VERSION},
 )
+PROMETHEUS_VERSION = "3.15.0"
+# Of the discoveries of what to watch, only that of Kubernetes: the others are most of the program.
+PROMETHEUS = Module(
+    Path(__file__).with_name("prometheus"),
+    f"Prometheus {PROMETHEUS_VERSION}",
+    {
+        "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+        "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+    },
+    {"github.com/prometheus/common/version.Version": PROMETHEUS_VERSION},
+    tags=("remove_all_sd", "enable_kubernetes_sd"),
+)
 
 
 def chart_programs() -> Path:
@@ -29,3 +42,8 @@ def chart_programs() -> Path:
     Raises ``NoPrograms``.
     """
     return ensure_programs(MODULE)
+
+
+def prometheus_programs() -> Path:
+    """The folder of ``prometheus`` and ``promtool``; builds them once. Raises ``NoPrograms``."""
+    return ensure_programs(PROMETHEUS)

@@ -65,8 +65,8 @@ def test_knatives_own_manifests_come_from_where_the_values_say(plan: Plan, case:
     install = case.values.get("knative", {}).get("install", {})
 
     assert plan.knative.install is install.get("enabled", True)
-    assert (plan.knative.folder is not None) is bool(install.get("configMap"))
-    if plan.knative.install and not install.get("configMap"):
+    assert (plan.knative.folder is not None) is bool(install.get("configMaps"))
+    if plan.knative.install and not install.get("configMaps"):
         assert all(each.url.startswith("https://") for each in plan.knative.downloads)
         assert plan.knative.downloads
 
@@ -82,7 +82,9 @@ def test_a_folder_of_your_manifests_is_mounted(plan: Plan, release: Release) -> 
     volumes = {each["name"]: each for each in pod.spec["volumes"]}
     if plan.knative.folder is not None:
         volume = volumes[mounts[str(plan.knative.folder)]]
-        assert volume["configMap"]["name"].startswith(YOURS)
+        names = [each["configMap"]["name"] for each in volume["projected"]["sources"]]
+        assert names
+        assert all(name.startswith(YOURS) for name in names)
     assert config(release)["metadata"]["name"] in set(texts(list(volumes.values())))
 
 

@@ -20,7 +20,8 @@ from tests.chart.manifests import (
 from tests.chart.rendering import Manifest, Release
 
 _IN_THE_CLUSTER = re.compile(
-    r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.cluster\.local)?(?::(?P<port>\d+))?"
+    r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.cluster\.local)?"
+    r"(?:(?::|\s+Port\s+)(?P<port>\d+))?"
 )
 # The kubelet's and Knative's own, or a person's.
 _NOT_OURS = {"kubernetes.default", "kubernetes.io"}

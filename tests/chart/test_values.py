@@ -26,6 +26,9 @@ _SURROUNDINGS: Mapping[str, dict[str, Any]] = {
     "ingress": {"functions": {"runtime": "deployment"}, "ingress": {"enabled": True}},
     "node port": {"functions": {"runtime": "deployment", "service": {"type": "NodePort"}}},
     "both": {"postgresql": {"external": _EXTERNAL["postgresql"]["external"]}},
+    "slack": {"slack": {"token": "xoxb-1"}},
+    "slack's secret": {"slack": {"existingSecret": "your-slack"}},
+    "no alertmanager": {"alertmanager": {"enabled": False}},
     "all external": {
         **_EXTERNAL,
         **{
@@ -37,6 +40,7 @@ _SURROUNDINGS: Mapping[str, dict[str, Any]] = {
 }
 # Of another kind than its default, or one of few.
 _OTHERS: Mapping[str, object] = {
+    "alertmanager.slackKey": "webhook",
     "functions.runtime": "deployment",
     "functions.service.type": "NodePort",
     "functions.service.nodePort": 30123,
@@ -44,6 +48,7 @@ _OTHERS: Mapping[str, object] = {
     "functions.tick.notify": "*/7 * * * * *",
     "image.pullPolicy": "Always",
     "imagePullSecrets": ["your-registry"],
+    "knative.install.configMaps": ["your-knative"],
     "knative.install.manifests": [{"url": "https://example.test/one.yaml"}],
     "bootstrap.timeout": "7m",
     "settings": {"lease_seconds": 7},

@@ -33,13 +33,14 @@ class Module:
     """A folder with a ``go.mod``, and what is built from it.
 
     ``programs`` has the package of each by its name; ``stamps`` are variables of theirs that are
-    set to a text, such as a version.
+    set to a text, such as a version; ``tags`` are the build's.
     """
 
     folder: Path
     title: str
     programs: Mapping[str, str]
     stamps: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -108,7 +109,8 @@ def _build(module: Module, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
         built = Path(fresh, "bin")
         words = ("build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o", f"{built}/")
-        _go(module, *words, *module.programs.values(), seconds=_BUILD_SECONDS)
+        tags = ("-tags", ",".join(module.tags)) if module.tags else ()
+        _go(module, *words, *tags, *module.programs.values(), seconds=_BUILD_SECONDS)
         built.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
         built.rename(folder)

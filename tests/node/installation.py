@@ -96,6 +96,14 @@ class Installation:
         psql = ("psql", "-U", "postgres", "-d", "sentinels", "-qtAc", sql)
         return self.kubectl("exec", f"{RELEASE}-postgresql-0", "--", *psql).strip()
 
+    def ask_prometheus(self, query: str) -> list[Json]:
+        """The answer of the release's own Prometheus: series with their values."""
+        promtool = ("promtool", "query", "instant", "--format=json", "http://localhost:9090")
+        said = self.kubectl("exec", f"{RELEASE}-prometheus-0", "--", *promtool, query)
+        found = json.loads(said)
+        assert isinstance(found, list)
+        return found
+
     def sentinels(self, *words: str, code: int = 0, seconds: float = 120) -> str:
         """What the command prints on this machine, which is outside of the cluster."""
         done = subprocess.run(

@@ -19,6 +19,6 @@ fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
     containerd runc containernetworking-plugins docker-registry busybox-static iproute2 nftables util-linux \
-    prometheus prometheus-alertmanager prometheus-node-exporter openjdk-17-jdk-headless maven
+    prometheus-alertmanager prometheus-node-exporter openjdk-17-jdk-headless maven
 containerd --version
 runc --version | sed -n 1p

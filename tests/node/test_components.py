@@ -18,6 +18,7 @@ _STARTS = {
     "prometheus": "bin/prometheus",
     "alertmanager": "bin/alertmanager",
     "node-exporter": "bin/node_exporter",
+    "kube-state-metrics": "kube-state-metrics",
     "search": "usr/local/bin/docker-entrypoint.sh",
 }
 

@@ -40,9 +40,20 @@ from tests.support.image import IMAGE, built_image
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 _SHELL = "localhost/shell:1"
+_PARTS = {
+    *("postgresql", "mlflow", "elasticsearch"),
+    *("prometheus", "alertmanager", "kube-state-metrics", "node-exporter"),
+}
+_SCRAPED = {"sentinels", "containers", "kubelets"}
+_WATCHED = {
+    *("submit", "dispatch", "notify", "sources", "prometheus", "alertmanager"),
+    *("kube-state-metrics", "node-exporter"),
+}
 _REPOSITORY = IMAGE.rpartition(":")[0]
 _PORT = 30080
 _JOBS = 60
+# On a busy node it may be over before its sidecar has started.
+_SHORT = "echo done > $SENTINELS_OUTPUT/result"
 _PACKAGES = (
     f"opt/sentinels/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 )
@@ -68,6 +79,7 @@ _STANDS_FOR = {
     "prometheus": "prometheus",
     "alertmanager": "alertmanager",
     "nodeExporter": "node-exporter",
+    "kubeStateMetrics": "kube-state-metrics",
     "elasticsearch": "search",
 }
 
@@ -114,10 +126,24 @@ def test_an_installation_runs_in_full_and_tells_what_it_did(previous: Installati
     assert "✘" not in said, said
     pods = previous.pods()
     wanted = {each["metadata"]["labels"]["app.kubernetes.io/name"] for each in _lasting(previous)}
-    assert wanted >= {"submit", "dispatch", "notify", "sources", "postgresql", "mlflow"}
+    assert wanted == {"submit", "dispatch", "notify", "sources", *_PARTS}
     assert {name for name in wanted if not _is_ready(pods[name])} == set()
     for component in wanted:
         assert f"sentinels-{component}" in said
+
+
+def test_prometheus_watches_everything_and_has_nothing_to_tell(previous: Installation) -> None:
+    def all_up() -> bool:
+        up = previous.ask_prometheus("up")
+        jobs = {each["metric"]["job"] for each in up}
+        components = {each["metric"].get("component", "") for each in up} - {""}
+        answers = all(each["value"][1] == "1" for each in up)
+        return answers and components == _WATCHED and jobs == _SCRAPED
+
+    await_true("everything is watched", all_up)
+    for said in ("sentinels_database_up", "kube_node_info", "node_load1", "machine_cpu_cores"):
+        await_true(said, lambda said=said: previous.ask_prometheus(said))
+    assert previous.ask_prometheus('ALERTS{alertstate="firing"}') == []
 
 
 def test_a_push_from_outside_runs_and_everything_is_healthy(previous: Installation) -> None:
@@ -138,13 +164,13 @@ def test_an_upgrade_under_load_loses_nothing_and_can_be_taken_back(previous: Ins
         "upgrade", RELEASE, str(CHART), *values, "--wait", "--timeout", "200s"
     ) as upgrade:
         while len(ids) < _JOBS:
-            ids += previous.push(_SHELL, *_small("sleep 2"))
+            ids += previous.push(_SHELL, *_small(_SHORT))
         previous.said_by(upgrade)
 
     assert before != _NEXT_REVISION
     assert previous.ask_database("SELECT version_num FROM alembic_version") == _NEXT_REVISION
     _assert_migrated_before_ready(previous, old)
-    assert _ends(previous, ids) == {"succeeded": _JOBS}
+    assert _ends(previous, ids) == {("succeeded", "complete"): _JOBS}
     assert _launched(previous, ids) == {job_id: 1 for job_id in ids}
 
     previous.helm("rollback", RELEASE, "1", "--wait", "--timeout", "200s")
@@ -212,6 +238,7 @@ def _values(folder: Path, tag: str) -> tuple[str, ...]:
         },
         "bootstrap": {"timeout": "3m"},
         "mlflow": {"databaseDriver": "psycopg2"},
+        "prometheus": {"interval": "5s"},
     }
     _fill(values, yaml.safe_load((CHART / "values.yaml").read_text()))
     written = folder / f"{tag}.yaml"
@@ -230,12 +257,12 @@ def _fill(values: dict[str, Any], defaults: dict[str, Any]) -> None:
 
 
 def _small(script: str) -> tuple[str, ...]:
-    return ("--cpu", "0.15", "--memory", "32Mi", "--", "sh", "-c", script)
+    return ("--cpu", "0.08", "--memory", "32Mi", "--", "sh", "-c", script)
 
 
 def _sweep(count: int) -> tuple[str, ...]:
     numbers = ",".join(str(number) for number in range(count))
-    return ("--sweep", f"n={numbers}", *_small("sleep 2"))
+    return ("--sweep", f"n={numbers}", *_small(_SHORT))
 
 
 def _lasting(installation: Installation) -> list[dict[str, Any]]:
@@ -271,9 +298,10 @@ def _assert_migrated_before_ready(installation: Installation, old: dict[str, str
         assert migrated <= _ready_since(pods[function]), function
 
 
-def _ends(installation: Installation, ids: list[int]) -> dict[str, int]:
-    """How many ended in which state."""
-    return dict(Counter(installation.await_end(job_id)["state"] for job_id in ids))
+def _ends(installation: Installation, ids: list[int]) -> dict[tuple[str, str], int]:
+    """How many ended in which state, and with which word of what they left."""
+    ended = [installation.await_end(job_id) for job_id in ids]
+    return dict(Counter((job["state"], job["attempts"][-1]["outputs"]) for job in ended))
 
 
 def _launched(installation: Installation, ids: list[int]) -> dict[int, int]:

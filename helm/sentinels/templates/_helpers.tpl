@@ -4,7 +4,7 @@
 {{- if and (not .Values.fullnameOverride) (not (contains "sentinels" .Release.Name)) -}}
 {{- $name = printf "%s-sentinels" .Release.Name -}}
 {{- end -}}
-{{- $name | trunc 40 | trimSuffix "-" -}}
+{{- $name | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* Labels of an object: (list $ "component"). */}}
@@ -136,7 +136,7 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "sidecar_image" (include "sentinels.image" .)
   "slack_channel" .Values.slack.channel
   "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
-  "search_url" (include "sentinels.searchUrl" .)
+  "search_url" (include "sentinels.searchSecret" . | empty | ternary (include "sentinels.searchUrl" .) "")
   "prometheus_url" (include "sentinels.prometheusUrl" .) -}}
 {{- range $name, $value := merge (dict) .Values.settings $own }}
 {{- if not (eq (toString $value) "") }}
@@ -155,6 +155,10 @@ envFrom:
 {{- define "sentinels.env" -}}
 - name: SENTINELS_DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ include "sentinels.databaseSecret" . }}, key: url}}
+{{- with include "sentinels.searchSecret" . }}
+- name: SENTINELS_SEARCH_URL
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: url}}
+{{- end }}
 {{- with include "sentinels.slackSecret" . }}
 - name: SENTINELS_SLACK_TOKEN
   valueFrom: {secretKeyRef: {name: {{ . }}, key: token, optional: true}}

@@ -75,7 +75,7 @@ def _download(manifest: Download) -> str:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(
             f"{manifest.url} cannot be had: {error}",
-            remedy="without a way there: knative.install.configMap with the manifests",
+            remedy="without a way there: knative.install.configMaps with the manifests",
         ) from error
     digest = hashlib.sha256(answer.content).hexdigest()
     if manifest.sha256 and digest != manifest.sha256:

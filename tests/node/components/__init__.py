@@ -10,6 +10,7 @@ from __future__ import annotations
 from tests.node.components.mlflow import mlflow_image
 from tests.node.components.monitoring import (
     alertmanager_image,
+    kube_state_metrics_image,
     node_exporter_image,
     prometheus_image,
 )
@@ -22,6 +23,7 @@ COMPONENTS = {
     "prometheus": prometheus_image,
     "alertmanager": alertmanager_image,
     "node-exporter": node_exporter_image,
+    "kube-state-metrics": kube_state_metrics_image,
     "search": search_image,
 }
 """What makes each image: ``localhost/NAME:test`` when called without a name."""
@@ -29,6 +31,7 @@ COMPONENTS = {
 __all__ = [
     "COMPONENTS",
     "alertmanager_image",
+    "kube_state_metrics_image",
     "mlflow_image",
     "node_exporter_image",
     "postgres_image",

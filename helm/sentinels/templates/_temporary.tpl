@@ -1,2 +1,0 @@
-{{- define "sentinels.searchUrl" -}}{{- end -}}
-{{- define "sentinels.prometheusUrl" -}}{{- end -}}
