@@ -11,7 +11,10 @@ from urllib.parse import unquote
 
 
 class Listener:
-    """Keeps what is PUT below ``outputs_url`` and POSTed to ``notify_url``."""
+    """Keeps what is PUT below ``outputs_url`` and POSTed to ``notify_url``.
+
+    ``status`` and ``taken`` are what it answers.
+    """
 
     def __init__(self, port: int, address: str = "127.0.0.1") -> None:
         self.outputs_url = f"http://{address}:{port}/outputs"
@@ -19,6 +22,7 @@ class Listener:
         self.files: dict[str, bytes] = {}
         self.events: list[tuple[dict[str, str], dict[str, int]]] = []
         self.status = 200
+        self.taken = 204
         self.refused = ""
         self.failing = ""
         self.login: str | None = None
@@ -46,7 +50,7 @@ class Listener:
     def post(self, headers: dict[str, str], body: bytes) -> int:
         self.on_event()
         self.events.append((headers, json.loads(body)))
-        return 204
+        return self.taken
 
 
 @contextmanager

@@ -157,6 +157,8 @@ class FaultProxy:
     def _run(self, started: threading.Event) -> None:
         try:
             self._loop.run_until_complete(self._serve(started))
+            # A session that was closed has its TLS connections end a moment later.
+            self._loop.run_until_complete(asyncio.sleep(0.05))
         finally:
             self._loop.close()
 
