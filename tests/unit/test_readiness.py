@@ -122,6 +122,24 @@ WAITS = {
         ),
         "submit-1: main: no such",
     ),
+    "itself, and it says why": (
+        pod(
+            containerStatuses=[
+                container(waiting={"reason": "CrashLoopBackOff", "message": "back-off 5m0s"})
+                | {"lastState": {"terminated": {"exitCode": 1, "message": "old\nno such url\n"}}}
+            ]
+        ),
+        "submit-1: main: ended with 1: no such url",
+    ),
+    "itself, silently": (
+        pod(
+            containerStatuses=[
+                container(waiting={"reason": "CrashLoopBackOff"})
+                | {"lastState": {"terminated": {"exitCode": 137}}}
+            ]
+        ),
+        "submit-1: main: ended with 137",
+    ),
     "itself": (
         pod(containerStatuses=[container(waiting={"reason": "CrashLoopBackOff"})]),
         "submit-1: main: CrashLoopBackOff",

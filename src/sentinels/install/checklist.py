@@ -5,9 +5,13 @@ Comes in: what became of parts. Goes out: lines. Before: ``bootstrap``, ``waitin
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from sentinels.cli.show import say
+
+_PATIENCE_SECONDS = 10.0
+"""Nothing is said of what is ready within this: an installation that goes well is short to read."""
 
 
 @dataclass(slots=True)
@@ -15,7 +19,9 @@ class Checklist:
     """``ok`` until a part has failed."""
 
     ok: bool = True
+    patience_seconds: float = _PATIENCE_SECONDS
     _told: set[str] = field(default_factory=set)
+    _since: dict[str, float] = field(default_factory=dict)
 
     def done(self, part: str, detail: str) -> None:
         """The part is as it should be; said once."""
@@ -31,8 +37,9 @@ class Checklist:
             say(f"    → {remedy}")
 
     def waiting(self, part: str, why: str) -> None:
-        """What is being waited for; said once for each reason."""
-        line = f"{part} {why}"
-        if line not in self._told:
+        """What is being waited for; said once for each reason, of what takes its time."""
+        line, now = f"{part} {why}", time.monotonic()
+        took_seconds = now - self._since.setdefault(part, now)
+        if took_seconds >= self.patience_seconds and line not in self._told:
             self._told.add(line)
             say(f"· {part:<34} {why}".rstrip())

@@ -98,8 +98,18 @@ def _held_up(pod: Json) -> str | None:
             waiting = at(each, "state", "waiting")
             reason = text_at(waiting, "reason")
             if reason and reason not in _HARMLESS_WAITS:
-                return f"{text_at(each, 'name')}: {text_at(waiting, 'message') or reason}"
+                why = _last_words(each) or text_at(waiting, "message") or reason
+                return f"{text_at(each, 'name')}: {why}"
     return None
+
+
+def _last_words(container: Json) -> str:
+    """How it ended the last time, where it has been started; the last line of what it said."""
+    ended = at(container, "lastState", "terminated")
+    if ended is None:
+        return ""
+    said = text_at(ended, "message").strip().splitlines()
+    return f"ended with {at(ended, 'exitCode')}" + (f": {said[-1][:300]}" if said else "")
 
 
 def _unready(pod: Json) -> str | None:
