@@ -23,11 +23,11 @@ def test_a_hooks_job_ends_by_itself(release: Release) -> None:
                 assert each["spec"]["backoffLimit"] <= 6, title(each)
 
 
-def test_the_bootstrap_runs_after_an_install_and_after_an_upgrade(release: Release) -> None:
+def test_the_bootstrap_runs_after_an_install_an_upgrade_and_a_rollback(release: Release) -> None:
     jobs = [hook for hook in release.hooks if hook["kind"] == "Job"]
-    both = {"post-install", "post-upgrade"}
+    needed = {"post-install", "post-upgrade", "post-rollback"}
 
-    assert any(set(hook["events"]) >= both for hook in jobs)
+    assert any(set(hook["events"]) >= needed for hook in jobs)
 
 
 def test_what_a_hook_needs_is_not_a_later_hook(release: Release) -> None:

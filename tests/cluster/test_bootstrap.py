@@ -191,8 +191,9 @@ def _say_state(api: DirectApi, place: str, each: Json, trouble: str | None) -> N
     status: Json = {"conditions": [ready]}
     if place.endswith("/brokers"):
         status["address"] = {"url": BROKER_URL}
-    if place.endswith("/services"):
+    if place.endswith("/services") and not trouble:
         status["url"] = "http://submit.ml.example"
+        status["address"] = {"url": "http://submit.inside.example"}
     if each.get("status") != status:
         api.patch(f"{place}/{_name(each)}", {"status": status})
 
@@ -304,6 +305,21 @@ def test_what_is_not_ready_in_time_is_named_with_its_reason(release: Release) ->
     ]
     assert f"→ see: kubectl -n {release.namespace} get pods" in said
     assert "everything is ready" not in said
+
+
+def test_what_sends_to_a_function_is_made_when_the_function_has_an_address(
+    release: Release,
+) -> None:
+    release.seconds = 15
+    with controllers(release, {"submit": "its image cannot be had"}):
+        said = release.run(code=3)
+
+    assert f"✘ {'Service submit':<34} its image cannot be had" in said
+    assert release.names("triggers.eventing.knative.dev") == set()
+    release.seconds = 60
+    with controllers(release):
+        release.run()
+    assert release.names("triggers.eventing.knative.dev") == set(release.triggers)
 
 
 def test_a_cluster_without_knative_is_said_to_be_one_where_it_may_not_be_installed(

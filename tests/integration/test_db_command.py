@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from sentinels.core.errors import QueueUnavailable
+from sentinels.core.errors import NotMigrated
 from sentinels.core.policy import Policy
 from sentinels.db import migrate
 from sentinels.db.engine import make_engine
@@ -188,9 +188,7 @@ def test_a_database_that_is_behind_is_said_to_be(empty: str) -> None:
 def test_what_is_asked_of_a_database_without_tables_says_so(empty: str) -> None:
     engine = make_engine(empty)
     try:
-        with pytest.raises(
-            QueueUnavailable, match=r"has not been migrated.*does not exist"
-        ) as error:
+        with pytest.raises(NotMigrated, match=r"has not been migrated.*does not exist") as error:
             PostgresReading(engine, policy=Policy()).pulse()
     finally:
         engine.dispose()

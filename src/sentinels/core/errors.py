@@ -110,6 +110,12 @@ class QueueUnavailable(Unavailable):
     """PostgreSQL does not answer."""
 
 
+class NotMigrated(QueueUnavailable):
+    """The database answers, and lacks what this version needs."""
+
+    remedy = "run: sentinels db upgrade"
+
+
 class ClusterUnavailable(Unavailable):
     """The cluster does not answer, or its answer leaves open whether the call took effect."""
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from sentinels.core.errors import QueueUnavailable
+from sentinels.core.errors import NotMigrated, QueueUnavailable
 
 _REMEDY = "the same request may be repeated; `sentinels doctor` shows what is down"
 _NOT_MIGRATED = (
@@ -65,10 +65,7 @@ def guarded() -> Iterator[None]:
         ) from error
     except DBAPIError as error:
         if isinstance(error.orig, _NOT_MIGRATED):
-            raise QueueUnavailable(
-                f"the database has not been migrated: {_first(error)}",
-                remedy="run: sentinels db upgrade",
-            ) from error
+            raise NotMigrated(f"the database has not been migrated: {_first(error)}") from error
         if not error.connection_invalidated:
             raise
         raise QueueUnavailable(f"PostgreSQL went away: {_first(error)}", remedy=_REMEDY) from error

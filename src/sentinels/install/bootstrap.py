@@ -25,6 +25,7 @@ from sentinels.install.teams import ensure_teams
 from sentinels.install.waiting import Site, troubles_of_release
 
 _BROKER_URL = "${BROKER_URL}"
+_EARLIER = ("Broker", "Service")
 _PAUSE_SECONDS = 1.0
 _INSIDE = ".svc.cluster.local"
 _NO_DOMAIN = "give Knative a domain: config-domain in knative-serving"
@@ -37,8 +38,8 @@ def bootstrap(site: Site, plan: Plan, database_url: str, prefix: str) -> None:
     if not _migrate(site, database_url):
         return
     ensure_teams(site, plan, database_url, prefix)
-    _apply(site, plan)
     _prune(site, plan)
+    _apply(site, plan)
     site.until(
         lambda: troubles_of_release(site, plan.namespace, plan.selector),
         f"see: kubectl -n {plan.namespace} get pods, and their events",
@@ -63,13 +64,31 @@ def _migrate(site: Site, database_url: str) -> bool:
 
 
 def _apply(site: Site, plan: Plan) -> None:
-    """Brokers first: the functions are told the address of theirs."""
-    brokers = [each for each in plan.objects if text_at(each, "kind") == "Broker"]
-    others = [each for each in plan.objects if text_at(each, "kind") != "Broker"]
+    """Brokers first: the functions are told the address of theirs. What sends to functions last:
+    Knative looks at one whose function has no address ever more rarely, up to each 16 minutes.
+    """
+    brokers = _of_kind(plan.objects, "Broker")
     _apply_each(site, brokers)
     address = _broker_address(site, brokers[0]) if brokers else ""
-    filled: Sequence[Object] = json.loads(json.dumps(others).replace(_BROKER_URL, address))
-    _apply_each(site, filled)
+    filled: Sequence[Object] = json.loads(json.dumps(plan.objects).replace(_BROKER_URL, address))
+    functions = _of_kind(filled, "Service")
+    _apply_each(site, functions)
+    if _have_addresses(site, functions):
+        _apply_each(site, [each for each in filled if text_at(each, "kind") not in _EARLIER])
+
+
+def _of_kind(objects: Sequence[Object], kind: str) -> list[Object]:
+    return [each for each in objects if text_at(each, "kind") == kind]
+
+
+def _have_addresses(site: Site, functions: Sequence[Object]) -> bool:
+    """Wait for it; why one has none in time is told at the end, with all that is not ready."""
+    paths = [site.places.path_of(each) for each in functions]
+    while not all(text_at(site.api.get(path).json, "status", "address", "url") for path in paths):
+        if time.monotonic() > site.deadline:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def _apply_each(site: Site, objects: Sequence[Object]) -> None:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from flask import Response
 
-from sentinels.core.errors import QueueUnavailable
+from sentinels.core.errors import NotMigrated, QueueUnavailable
 from sentinels.core.ports import Json
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask, FrontDoor
@@ -70,4 +70,5 @@ def _migrations(door: FrontDoor) -> Check:
 
 
 def _away(error: QueueUnavailable) -> Check:
-    return Check("database", False, str(error), _START_POSTGRESQL)
+    remedy = error.remedy if isinstance(error, NotMigrated) else _START_POSTGRESQL
+    return Check("database", False, str(error), remedy)
