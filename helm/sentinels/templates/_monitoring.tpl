@@ -183,7 +183,7 @@ receivers:
     Time_Key          @timestamp
     Time_Key_Nanos    On
     Id_Key            id
-    Write_Operation   create
+    Write_Operation   index
     Retry_Limit       False
     storage.total_limit_size {{ .Values.fluentBit.buffer }}
 {{- end -}}

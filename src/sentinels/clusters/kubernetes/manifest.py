@@ -75,7 +75,7 @@ def job_manifest(
             "podFailurePolicy": {"rules": _FAILURE_RULES},
             **_backstop(workload, options),
             "template": {
-                "metadata": {"labels": labels, "annotations": dict(_KEEP)},
+                "metadata": {"labels": labels, "annotations": {**_KEEP, **_whose(workload)}},
                 "spec": _pod(workload, options, gpu_labels),
             },
         },
@@ -109,6 +109,11 @@ _FAILURE_RULES: list[Json] = [
     },
 ]
 """They leave the cause in the Job's condition, which outlives the pod."""
+
+
+def _whose(workload: Workload) -> dict[str, Json]:
+    """Whose lines the pod prints, for what ships logs; no label, which may hold less."""
+    return {f"{PREFIX}/user": printable(workload.user)[:_ANNOTATION_LIMIT]} if workload.user else {}
 
 
 def _annotations(workload: Workload) -> dict[str, Json]:
