@@ -66,10 +66,23 @@ class Segment:
         raise RuntimeError("no free bridge name: is this process allowed to make one?")
 
     def remove(self) -> None:
-        """Nothing of the segment is left; its nodes are stopped before."""
-        remove_groups(self.bridge)
+        """Nothing of the segment is left; its nodes are stopped before.
+
+        What ended a moment ago may hold its groups, mounts and cables for a while yet.
+        """
+        end = time.monotonic() + _SECONDS
+        while self._remove_now() and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def _remove_now(self) -> bool:
+        """Take away what nothing holds; answers whether something is left."""
+        groups = remove_groups(self.bridge)
         shutil.rmtree(self.folder, ignore_errors=True)
-        _try("link", "delete", self.bridge)
+        names = [link["ifname"] for link in json.loads(ip("-json", "link"))]
+        links = [name for name in names if name.partition("-")[0] == self.bridge]
+        for name in links:
+            _try("link", "delete", name)
+        return bool(groups or links or self.folder.exists())
 
 
 def ip(*words: str) -> str:
@@ -104,9 +117,6 @@ def segments() -> list[Segment]:
 def sweep() -> None:
     """Take away what killed test runners left; their processes died with them."""
     for left in segments():
-        end = time.monotonic() + _SECONDS
-        while remove_groups(left.bridge) and time.monotonic() < end:
-            time.sleep(0.1)
         left.remove()
 
 
