@@ -8,8 +8,9 @@ import pytest
 
 from sentinels.clock import utc_now
 from sentinels.core.job import Reason
-from sentinels.core.notifying import LOG_PATH, deliver_due
+from sentinels.core.notifying import deliver_due
 from sentinels.core.observation import Finished
+from sentinels.core.recording import LOG_PATH
 from sentinels.functions.submit.door import FrontDoor
 from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.services.mlflow import MlflowTracker

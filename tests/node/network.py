@@ -79,7 +79,7 @@ class Segment:
         groups = remove_groups(self.bridge)
         shutil.rmtree(self.folder, ignore_errors=True)
         names = [link["ifname"] for link in json.loads(ip("-json", "link"))]
-        links = [name for name in names if name.partition("-")[0] == self.bridge]
+        links = [name for name in names if f"{name}-".startswith(f"{self.bridge}-")]
         for name in links:
             _try("link", "delete", name)
         return bool(groups or links or self.folder.exists())

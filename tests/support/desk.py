@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, text
 
 from sentinels.clock import utc_now
+from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.dispatching import DispatchPorts, run_pass
 from sentinels.core.job import JobId
+from sentinels.core.messaging import MessageCourier
+from sentinels.core.notice import MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Failpoint, ImageStore, Messenger, Tracker
 from sentinels.core.queueing import Caller, PassReport, Pushed
+from sentinels.core.recording import Recorder
 from sentinels.core.settling import SettlePorts, SettlingLimits
 from sentinels.core.submitting import SubmitPorts, push
 from sentinels.core.workload import Image, ImageKind, WorkloadRef
@@ -107,14 +111,12 @@ class Desk:
         )
 
     def notify(self) -> NotifyPorts:
-        return NotifyPorts(
-            settle=self.settle("notify"),
-            outbox=PostgresOutbox(self.engine),
-            events=self.pokes,
-            messenger=self.messenger,
-            tracker=self.tracker,
-            tracker_url="",
-        )
+        settle, outbox = self.settle("notify"), PostgresOutbox(self.engine)
+        couriers: dict[str, Courier] = {
+            MESSENGER: MessageCourier(self.messenger, settle.failpoint).deliver,
+            TRACKER: Recorder(outbox, settle.cluster, self.tracker, "").deliver,
+        }
+        return NotifyPorts(settle, DeliverPorts(outbox, couriers, settle.failpoint), self.pokes)
 
     def ask(self, query: str, **values: object) -> list[tuple[object, ...]]:
         with self.engine.connect() as connection:

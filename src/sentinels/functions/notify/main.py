@@ -12,8 +12,12 @@ from functools import partial
 import functions_framework
 from flask import Request, Response
 
+from sentinels.core.delivering import Courier, DeliverPorts
+from sentinels.core.messaging import MessageCourier
+from sentinels.core.notice import MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
 from sentinels.core.policy import Policy
+from sentinels.core.recording import Recorder
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import make_engine
 from sentinels.db.outbox import PostgresOutbox
@@ -38,14 +42,16 @@ from sentinels.settings import Settings, make_failpoint
 def _build(settings: Settings) -> EventFunction:
     engine, failpoint = make_engine(settings.database_url), make_failpoint(settings.crash_at)
     queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
-    cluster = make_cluster(settings, failpoint)
+    cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
+    recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url)
+    couriers: dict[str, Courier] = {
+        MESSENGER: MessageCourier(make_messenger(settings), failpoint).deliver,
+        TRACKER: recorder.deliver,
+    }
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
-        outbox=PostgresOutbox(engine),
+        deliver=DeliverPorts(outbox, couriers, failpoint),
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
-        messenger=make_messenger(settings),
-        tracker=make_tracker(settings),
-        tracker_url=settings.tracker_url,
     )
     ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))
     vitals, telemetry = PostgresVitals(engine), Telemetry()

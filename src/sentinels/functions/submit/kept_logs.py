@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sentinels.core.errors import NotFound
-from sentinels.core.notifying import LOG_LIMIT, LOG_PATH
 from sentinels.core.ports import Cluster, LogChunk, Tracker
+from sentinels.core.recording import LOG_LIMIT, LOG_PATH
 from sentinels.core.workload import WorkloadRef
 
 

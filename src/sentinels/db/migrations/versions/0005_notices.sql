@@ -1,0 +1,2 @@
+-- Notices to the right person.
+SELECT 1;

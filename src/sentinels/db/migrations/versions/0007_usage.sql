@@ -1,0 +1,2 @@
+-- Usage.
+SELECT 1;

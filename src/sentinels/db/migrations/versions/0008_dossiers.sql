@@ -1,0 +1,2 @@
+-- Dossiers.
+SELECT 1;

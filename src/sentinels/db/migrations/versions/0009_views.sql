@@ -1,0 +1,2 @@
+-- Views.
+SELECT 1;
