@@ -136,7 +136,7 @@ def test_a_delivery_whose_taker_died_is_taken_again(desk: Desk) -> None:
     desk.messenger = Pigeon()
     job_id = ended(desk)
     desk.tick()
-    taken = desk.notify().outbox.take_due(batch=10, lease_seconds=60)
+    taken = desk.notify().deliver.outbox.take_due(batch=10, lease_seconds=60)
     assert taken
     assert deliver_due(desk.notify()) == 0
     desk.change("UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL")
