@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-chart test-cluster test-node cluster cluster-down lint bench lock clean
+.PHONY: help venv demo test test-chart test-services test-cluster test-node cluster cluster-down lint bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,9 @@ test: $(READY) ## the tests that need nothing but this machine; ARGS='-k word' c
 
 test-chart: $(READY) ## what the Helm chart would install, without a cluster
 	$(BIN)/python -m pytest tests/chart $(ARGS)
+
+test-services: $(READY) ## against a real search node, Prometheus, Alertmanager and browser
+	$(BIN)/python -m pytest tests/services $(ARGS)
 
 test-cluster: $(READY) ## against a real Kubernetes control plane with simulated nodes
 	$(BIN)/python -m pytest tests/cluster $(ARGS)

@@ -317,6 +317,7 @@ def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
         "cpu_seconds": 12.34,
         "peak_gpu_memory_bytes": None,
         "mean_gpu_percent": None,
+        "peak_cpu_cores": None,
     }
     return {
         "attempt": number,

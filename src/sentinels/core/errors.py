@@ -14,7 +14,9 @@
         ├── ClusterUnavailable   Kubernetes, or the local machine
         ├── TrackerUnavailable   MLflow
         │   └── TrackerRefused     MLflow answers, but not to this one
-        └── MessengerUnavailable Slack
+        ├── MessengerUnavailable Slack
+        ├── LogStoreUnavailable  Elasticsearch or OpenSearch
+        └── MeterUnavailable     Prometheus
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
 problem+json, the CLI into one message and an exit code. Next: ``job``.
@@ -130,3 +132,11 @@ class TrackerRefused(TrackerUnavailable):
 
 class MessengerUnavailable(Unavailable):
     """The messenger does not answer or asks to wait (``retry_after`` seconds)."""
+
+
+class LogStoreUnavailable(Unavailable):
+    """What keeps logs does not answer."""
+
+
+class MeterUnavailable(Unavailable):
+    """What measures use does not answer."""

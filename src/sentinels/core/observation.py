@@ -21,6 +21,7 @@ class Usage:
     cpu_seconds: float | None = None
     peak_gpu_memory_bytes: int | None = None
     mean_gpu_percent: float | None = None
+    peak_cpu_cores: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

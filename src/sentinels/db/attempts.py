@@ -154,6 +154,7 @@ def _end_columns(ending: Ending) -> dict[str, object]:
         "cpu_seconds": usage.cpu_seconds,
         "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
         "mean_gpu_percent": usage.mean_gpu_percent,
+        "peak_cpu_cores": usage.peak_cpu_cores,
         "dossier": json.dumps(dict(seen.evidence)),
     }
 

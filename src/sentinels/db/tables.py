@@ -178,6 +178,7 @@ attempts = Table(
     Column("cpu_seconds", Double),
     Column("peak_gpu_memory_bytes", BigInteger),
     Column("mean_gpu_percent", Double),
+    Column("peak_cpu_cores", Double),
     Column("dossier", JSONB),
     PrimaryKeyConstraint("job_id", "attempt"),
     Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),

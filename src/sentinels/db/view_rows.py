@@ -66,6 +66,7 @@ def attempt_of(row: RowMapping) -> AttemptView:
             cpu_seconds=row["cpu_seconds"],
             peak_gpu_memory_bytes=row["peak_gpu_memory_bytes"],
             mean_gpu_percent=row["mean_gpu_percent"],
+            peak_cpu_cores=row["peak_cpu_cores"],
         ),
     )
 

@@ -7,5 +7,6 @@ UPDATE attempts
        outputs_complete = :outputs_complete,
        peak_memory_bytes = :peak_memory_bytes, cpu_seconds = :cpu_seconds,
        peak_gpu_memory_bytes = :peak_gpu_memory_bytes, mean_gpu_percent = :mean_gpu_percent,
+       peak_cpu_cores = :peak_cpu_cores,
        dossier = CAST(:dossier AS jsonb)
  WHERE job_id = :job_id AND attempt = :attempt AND live

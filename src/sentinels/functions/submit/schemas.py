@@ -108,6 +108,7 @@ _ATTEMPT: dict[str, Schema] = {
             "cpu_seconds": _or_null(_NUMBER),
             "peak_gpu_memory_bytes": _or_null(_WHOLE),
             "mean_gpu_percent": _or_null(_NUMBER),
+            "peak_cpu_cores": _or_null(_NUMBER),
         }
     ),
     "mlflow_run_id": _or_null(_TEXT),

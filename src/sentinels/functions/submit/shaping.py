@@ -85,6 +85,7 @@ def attempt_json(attempt: AttemptView) -> dict[str, Json]:
             "cpu_seconds": usage.cpu_seconds,
             "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
             "mean_gpu_percent": usage.mean_gpu_percent,
+            "peak_cpu_cores": usage.peak_cpu_cores,
         },
         "mlflow_run_id": attempt.mlflow_run_id,
         "mlflow_url": attempt.mlflow_url or None,

@@ -1,2 +1,2 @@
--- Usage.
-SELECT 1;
+-- What attempts used, over time.
+ALTER TABLE attempts ADD COLUMN peak_cpu_cores DOUBLE PRECISION;
