@@ -16,24 +16,52 @@ from math import floor, inf
 from sentinels.core.capacity import FreeNode, Resources
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
+from sentinels.core.quota import Quota, TeamUse
 
 
 @dataclass
 class Box:
-    """A node: three numbers and a type."""
+    """A node: three numbers and a type; what ends when at the latest; for whom it is kept."""
 
     name: str
     gpu_type: str | None
     free: list[int]
     room: list[int]
-    kept: bool = False
+    ends: list[tuple[datetime, list[int]]] = field(default_factory=list)
+    kept_for: Resources | None = None
+    known_at: datetime | None = None
+    free_then: list[int] = field(default_factory=list)
+
+    def keep(self, request: Resources) -> None:
+        """Keep it, and find out when the job it is kept for fits at the latest."""
+        self.kept_for = request
+        for moment in sorted({at for at, _ in self.ends}):
+            ended = [held for at, held in self.ends if at <= moment]
+            then = [sum(parts) for parts in zip(self.free, *ended, strict=True)]
+            if has_room(request, then, self.gpu_type):
+                self.known_at, self.free_then = moment, then
+                return
+
+    def delays_nobody(self, request: Resources, limit: int | None, now: datetime) -> bool:
+        return self.is_over_by_then(limit, now) or self.leaves_room(request)
+
+    def is_over_by_then(self, limit: int | None, now: datetime) -> bool:
+        if self.known_at is None or limit is None:
+            return False
+        return (self.known_at - now).total_seconds() >= limit + 120
+
+    def leaves_room(self, request: Resources) -> bool:
+        if self.known_at is None or self.kept_for is None:
+            return False
+        both = zip(numbers(request), numbers(self.kept_for), self.free_then, strict=True)
+        return all(one + other <= there for one, other, there in both)
 
 
 @dataclass
 class Outcome:
-    """How many jobs of which lane, and which node is kept for which lane."""
+    """Where each lane's jobs go, and which node is kept for which lane."""
 
-    granted: dict[int, int] = field(default_factory=dict)
+    granted: dict[int, list[str]] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
 
 
@@ -44,6 +72,11 @@ class Lane:
     head: LaneHead
     left: int
     refused: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether its next job is the one that something is known of."""
+        return self.left == self.head.waiting
 
 
 def numbers(resources: Resources) -> list[int]:
@@ -72,64 +105,160 @@ def covered(request: Resources, box: Box) -> Fraction | float:
     return min((Fraction(there, asked) for asked, there in pairs if asked), default=inf)
 
 
+@dataclass
+class Held:
+    """What a team holds and held, in plain numbers."""
+
+    now: list[int]
+    before: list[int]
+    running: int
+    of_type: dict[str, int]
+    gpu_hours: float
+
+
+def held_of(use: TeamUse) -> Held:
+    return Held(
+        numbers(use.held), numbers(use.average), use.running, dict(use.gpus_of), use.gpu_hours
+    )
+
+
+def within(quota: Quota, held: Held, request: Resources) -> bool:
+    """Whether one more is allowed on some node or other."""
+    bounds = (quota.cpu_millis, quota.memory_bytes, quota.gpus)
+    for limit, used, asked in zip(bounds, held.now, numbers(request), strict=True):
+        if limit is not None and asked and used + asked > limit:
+            return False
+    if quota.running is not None and held.running >= quota.running:
+        return False
+    if request.gpus and quota.gpu_hours is not None and held.gpu_hours >= quota.gpu_hours:
+        return False
+    return request.gpu_type is None or within_type(quota, held, request, request.gpu_type)
+
+
+def within_type(quota: Quota, held: Held, request: Resources, gpu_type: str | None) -> bool:
+    limit, used = quota.gpu_types.get(gpu_type or ""), held.of_type.get(gpu_type or "", 0)
+    return not request.gpus or limit is None or used + request.gpus <= limit
+
+
+@dataclass
+class Pass:
+    """One pass by the book."""
+
+    policy: Policy
+    now: datetime
+    max_launches: int
+    boxes: list[Box]
+    lanes: list[Lane]
+    teams: dict[str, Held]
+    whole: list[int]
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self) -> Outcome:
+        while sum(map(len, self.outcome.granted.values())) < self.max_launches:
+            asking = [lane for lane in self.lanes if lane.left > 0 and not lane.refused]
+            if not asking:
+                break
+            lane = min(asking, key=self.place_in_order)
+            quota, held = self.policy.quota_of(lane.head.team), self.teams[lane.head.team]
+            if not within(quota, held, lane.head.resources):
+                lane.refused = True
+            elif box := self.open_box(lane):
+                self.put(lane, box)
+            else:
+                lane.refused = True
+                self.keep_for(lane)
+        return self.outcome
+
+    def place_in_order(self, lane: Lane) -> tuple[int, Fraction, datetime, int]:
+        held = self.teams[lane.head.team]
+        weight = Fraction(self.policy.team_weights.get(lane.head.team, 1))
+        counted = [a + b for a, b in zip(held.now, held.before, strict=True)]
+        return (
+            -points(lane.head, self.policy, self.now),
+            share(counted, self.whole, weight),
+            lane.head.enqueued_at,
+            lane.head.job_id,
+        )
+
+    def may_take(self, lane: Lane, box: Box) -> bool:
+        if lane.is_first and box.name in lane.head.avoids:
+            return False
+        quota, held = self.policy.quota_of(lane.head.team), self.teams[lane.head.team]
+        return within_type(quota, held, lane.head.resources, box.gpu_type)
+
+    def open_box(self, lane: Lane) -> Box | None:
+        """The first that is kept for nobody; else of the kept ones that which was kept first."""
+        request, limit = lane.head.resources, lane.head.time_limit if lane.is_first else None
+        fitting = [
+            box
+            for box in self.boxes
+            if has_room(request, box.free, box.gpu_type) and self.may_take(lane, box)
+        ]
+        kept_in_order = list(self.outcome.kept.values())
+        beside = [
+            box for box in fitting if box.kept_for and box.delays_nobody(request, limit, self.now)
+        ]
+        unkept = [box for box in fitting if box.kept_for is None]
+        return next(
+            iter(unkept + sorted(beside, key=lambda box: kept_in_order.index(box.name))), None
+        )
+
+    def put(self, lane: Lane, box: Box) -> None:
+        request, held = lane.head.resources, self.teams[lane.head.team]
+        taken, limit = numbers(request), lane.head.time_limit if lane.is_first else None
+        if box.kept_for is not None and not box.is_over_by_then(limit, self.now):
+            box.free_then = [a - b for a, b in zip(box.free_then, taken, strict=True)]
+        box.free = [a - b for a, b in zip(box.free, taken, strict=True)]
+        held.now = [a + b for a, b in zip(held.now, taken, strict=True)]
+        held.running += 1
+        if request.gpus and box.gpu_type:
+            held.of_type[box.gpu_type] = held.of_type.get(box.gpu_type, 0) + request.gpus
+        self.outcome.granted.setdefault(lane.head.lane_id, []).append(box.name)
+        lane.left -= 1
+
+    def keep_for(self, lane: Lane) -> None:
+        waited = (self.now - lane.head.enqueued_at).total_seconds()
+        overdue = waited > self.policy.reserve_after_seconds
+        if not overdue or not lane.is_first or len(self.outcome.kept) >= self.max_launches:
+            return
+        request = lane.head.resources
+        able = [
+            box
+            for box in self.boxes
+            if box.kept_for is None
+            and has_room(request, box.room, box.gpu_type)
+            and self.may_take(lane, box)
+        ]
+        if able:
+            best = max(covered(request, box) for box in able)
+            chosen = next(box for box in able if covered(request, box) == best)
+            chosen.keep(request)
+            self.outcome.kept[lane.head.lane_id] = chosen.name
+
+
 def simulate(
     heads: Sequence[LaneHead],
     nodes: Sequence[FreeNode],
-    in_use: Mapping[str, Resources],
+    uses: Mapping[str, TeamUse],
     policy: Policy,
     now: datetime,
     max_launches: int,
 ) -> Outcome:
     """Run the pass by the book."""
     boxes = [
-        Box(node.name, node.allocatable.gpu_type, numbers(node.free), numbers(node.room))
+        Box(
+            node.name,
+            node.allocatable.gpu_type,
+            numbers(node.free),
+            numbers(node.room),
+            [(each.ends_by, numbers(each.held)) for each in node.tenants if each.ends_by],
+        )
         for node in nodes
     ]
     whole = [sum(numbers(node.allocatable)[kind] for node in nodes) for kind in range(3)]
-    held = {team: numbers(amount) for team, amount in in_use.items()}
+    teams = {head.team: held_of(uses.get(head.team, TeamUse())) for head in heads}
     lanes = [Lane(head, head.waiting) for head in heads]
-    outcome = Outcome()
-
-    def place_in_order(lane: Lane) -> tuple[int, Fraction, datetime, int]:
-        team = lane.head.team
-        weight = Fraction(policy.team_weights.get(team, 1))
-        return (
-            -points(lane.head, policy, now),
-            share(held.get(team, [0, 0, 0]), whole, weight),
-            lane.head.enqueued_at,
-            lane.head.job_id,
-        )
-
-    while sum(outcome.granted.values()) < max_launches:
-        asking = [lane for lane in lanes if lane.left > 0 and not lane.refused]
-        if not asking:
-            break
-        lane = min(asking, key=place_in_order)
-        request = lane.head.resources
-        fitting = [
-            box for box in boxes if not box.kept and has_room(request, box.free, box.gpu_type)
-        ]
-        if fitting:
-            taken = numbers(request)
-            fitting[0].free = [a - b for a, b in zip(fitting[0].free, taken, strict=True)]
-            before = held.get(lane.head.team, [0, 0, 0])
-            held[lane.head.team] = [a + b for a, b in zip(before, taken, strict=True)]
-            outcome.granted[lane.head.lane_id] = outcome.granted.get(lane.head.lane_id, 0) + 1
-            lane.left -= 1
-            continue
-        lane.refused = True
-        waited = (now - lane.head.enqueued_at).total_seconds()
-        overdue = waited > policy.reserve_after_seconds
-        if overdue and lane.left == lane.head.waiting and len(outcome.kept) < max_launches:
-            able = [
-                box for box in boxes if not box.kept and has_room(request, box.room, box.gpu_type)
-            ]
-            if able:
-                best = max(covered(request, box) for box in able)
-                chosen = next(box for box in able if covered(request, box) == best)
-                chosen.kept = True
-                outcome.kept[lane.head.lane_id] = chosen.name
-    return outcome
+    return Pass(policy, now, max_launches, boxes, lanes, teams, whole).run()
 
 
 def packable(requests: Sequence[Resources], nodes: Sequence[Resources]) -> bool:

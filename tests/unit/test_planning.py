@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinels.core.capacity import KINDS, FreeNode, Node, Resources, Snapshot, free_nodes, total
+from sentinels.core.capacity import (
+    KINDS,
+    FreeNode,
+    Node,
+    Resources,
+    Snapshot,
+    Tenant,
+    free_nodes,
+    total,
+)
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.job import JobId
 from sentinels.core.planning import (
@@ -25,11 +35,13 @@ from sentinels.core.planning import (
     plan,
     queue_order,
 )
-from sentinels.core.policy import Policy
+from sentinels.core.policy import Policy, Preemption, TeamPolicy
+from sentinels.core.quota import Quota, TeamUse
 from tests.unit.planning_reference import has_room, numbers, packable, points, simulate
 
 GI = 1 << 30
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=1)
 POLICY = Policy(ageing_seconds=600, ageing_limit=20, reserve_after_seconds=300)
 
 
@@ -62,13 +74,15 @@ def planned(
     nodes: Sequence[FreeNode],
     *,
     in_use: dict[str, Resources] | None = None,
+    uses: Mapping[str, TeamUse] | None = None,
     policy: Policy = POLICY,
     max_launches: int = 50,
 ) -> Plan:
+    held = {team: TeamUse(held=amount) for team, amount in (in_use or {}).items()}
     return plan(
         heads=heads,
         nodes=nodes,
-        in_use=in_use or {},
+        uses={**held, **(uses or {})},
         policy=policy,
         now=NOW,
         max_launches=max_launches,
@@ -90,7 +104,7 @@ class Case:
 
     heads: list[LaneHead]
     nodes: list[FreeNode]
-    in_use: dict[str, Resources]
+    uses: dict[str, TeamUse]
     policy: Policy
     max_launches: int
 
@@ -98,25 +112,68 @@ class Case:
         return planned(
             self.heads,
             self.nodes,
-            in_use=self.in_use,
+            uses=self.uses,
             policy=self.policy,
             max_launches=self.max_launches,
         )
 
 
+def part_of(draw: random.Random, whole: Resources) -> Resources:
+    """A quarter at least of each kind."""
+    cpu, memory, gpus = (draw.randint(each // 4, each) for each in numbers(whole))
+    return Resources(cpu, memory, gpus, whole.gpu_type)
+
+
+def some_tenants(draw: random.Random, room: Resources, free: Resources) -> tuple[Tenant, ...]:
+    """What is not free is held by two attempts, whose ends are known or not."""
+    gone = [a - b for a, b in zip(numbers(room), numbers(free), strict=True)]
+    first = [draw.randint(0, each) for each in gone]
+    rest = [a - b for a, b in zip(gone, first, strict=True)]
+    return tuple(
+        Tenant(number, 1, Resources(*held), ends_by=some_end(draw))
+        for number, held in enumerate((first, rest))
+    )
+
+
+def some_end(draw: random.Random) -> datetime | None:
+    minutes = draw.choice((None, 2, 10, 10, 60))
+    return None if minutes is None else NOW + timedelta(minutes=minutes)
+
+
+def some_quota(draw: random.Random) -> Quota:
+    def bound(*among: int) -> int | None:
+        return draw.choice((None, None, None, *among))
+
+    return Quota(
+        cpu_millis=bound(2, 6, 12),
+        memory_bytes=bound(4, 9),
+        gpus=bound(0, 2, 3),
+        gpu_types={"a100": draw.randint(0, 3)} if draw.random() < 0.3 else {},
+        running=bound(0, 2, 5),
+        gpu_hours=bound(10),
+    )
+
+
+def some_use(draw: random.Random) -> TeamUse:
+    return TeamUse(
+        held=part_of(draw, Resources(8, 8, 2)),
+        running=draw.randint(0, 3),
+        gpus_of={"a100": draw.randint(0, 2)},
+        average=part_of(draw, Resources(6, 6, 2)),
+        gpu_hours=draw.choice((0.0, 9.5, 20.0)),
+    )
+
+
 def make_case(draw: random.Random) -> Case:
     """A small random input, full of ties and narrow fits."""
-
-    def part_of(whole: Resources) -> Resources:
-        cpu, memory, gpus = (draw.randint(each // 4, each) for each in numbers(whole))
-        return Resources(cpu, memory, gpus, whole.gpu_type)
 
     def some_node(index: int) -> FreeNode:
         gpus = draw.choice((0, 0, 2, 4))
         kind = draw.choice(("a100", "v100")) if gpus else None
         whole = Resources(draw.randint(1, 8), draw.randint(1, 8), gpus, kind)
-        room = whole if draw.random() < 0.8 else part_of(whole)
-        return FreeNode(f"n{index}", part_of(room), room, whole)
+        room = whole if draw.random() < 0.8 else part_of(draw, whole)
+        free = part_of(draw, room)
+        return FreeNode(f"n{index}", free, room, whole, tenants=some_tenants(draw, room, free))
 
     def some_shape() -> Resources:
         gpus = draw.choice((0, 0, 0, 1, 2))
@@ -135,20 +192,26 @@ def make_case(draw: random.Random) -> Case:
             JobId(draw.randint(1, 5) * 100 + lane_id),
             NOW - timedelta(seconds=waited),
             draw.randint(0, 4),
+            draw.choice((None, 1, 60, 479, 480, 481, 3600)),
+            frozenset({"n0"}) if draw.random() < 0.15 else frozenset(),
         )
 
     shapes = [some_shape() for _ in range(draw.randint(1, 4))]
+    uses = {team: some_use(draw) for team in ("red", "green") if draw.random() < 0.5}
     return Case(
         heads=[some_head(lane_id) for lane_id in range(draw.randint(1, 7))],
         nodes=[some_node(index) for index in range(draw.choice((0, 1, 1, 2, 3, 4)))],
-        in_use={
-            team: part_of(Resources(8, 8, 2)) for team in ("red", "green") if draw.random() < 0.5
-        },
+        uses=uses,
         policy=Policy(
             ageing_seconds=600,
             ageing_limit=draw.choice((0, 10, 20)),
             reserve_after_seconds=300,
             team_weights={"red": draw.choice((0.5, 1.0, 3.0)), "blue": 2.0},
+            teams={
+                team: TeamPolicy(quota=some_quota(draw))
+                for team in ("red", "green")
+                if draw.random() < 0.4
+            },
         ),
         max_launches=draw.choice((0, 1, 2, 3, 5, 50)),
     )
@@ -158,9 +221,9 @@ CASES = st.randoms(use_true_random=False).map(make_case)
 
 
 def agrees_with_the_reference(case: Case) -> None:
-    expected = simulate(case.heads, case.nodes, case.in_use, case.policy, NOW, case.max_launches)
+    expected = simulate(case.heads, case.nodes, case.uses, case.policy, NOW, case.max_launches)
     result = case.plan()
-    assert granted(result) == expected.granted
+    assert {grant.lane_id: list(grant.nodes) for grant in result.grants} == expected.granted
     keepers = {each.lane_id: each.facts.get("kept_node") for each in result.decisions}
     assert {lane: kept for lane, kept in keepers.items() if kept} == expected.kept
 
@@ -193,9 +256,17 @@ def test_what_is_granted_fits_on_the_nodes_together(case: Case) -> None:
 @settings(max_examples=300, deadline=None)
 @given(CASES)
 def test_nobody_overtakes_a_more_urgent_lane_that_asked_for_no_more(case: Case) -> None:
-    counts = granted(case.plan())
+    """But for what its team's quota or its own history forbids, and what delays nobody."""
+    result = case.plan()
+    counts = {
+        grant.lane_id: grant.count
+        for grant in result.grants
+        if not set(grant.nodes) & set(result.kept)
+    }
     for refused in case.heads:
         if counts.get(refused.lane_id, 0) >= refused.waiting:
+            continue
+        if refused.avoids or refused.team in case.policy.teams:
             continue
         for other in case.heads:
             if other.lane_id not in counts:
@@ -556,3 +627,301 @@ def test_the_queue_is_shown_by_priority_with_age_then_by_time_then_by_id() -> No
     shown = [each.job_id for each in queue_order(rows, POLICY, NOW)]
     assert shown == [1, 2, 3, 4, 5]
     assert queue_order(rows[::-1], POLICY, NOW) == queue_order(rows, POLICY, NOW)
+
+
+# Quotas
+
+
+@settings(max_examples=300, deadline=None)
+@given(CASES)
+def test_no_team_comes_to_hold_more_than_its_quota(case: Case) -> None:
+    types = {each.name: each.allocatable.gpu_type for each in case.nodes}
+    by_lane = {each.lane_id: each for each in case.heads}
+    uses = dict(case.uses)
+    for grant in case.plan().grants:
+        lane = by_lane[grant.lane_id]
+        for place in grant.nodes:
+            before = uses.get(lane.team, TeamUse())
+            uses[lane.team] = before.more(lane.resources, types[place])
+    for team, after in uses.items():
+        quota, before = case.policy.quota_of(team), case.uses.get(team, TeamUse())
+        pairs = [
+            (quota.cpu_millis, after.held.cpu_millis, before.held.cpu_millis),
+            (quota.memory_bytes, after.held.memory_bytes, before.held.memory_bytes),
+            (quota.gpus, after.held.gpus, before.held.gpus),
+            (quota.running, after.running, before.running),
+            *((limit, after.gpus_of.get(of, 0), 0) for of, limit in quota.gpu_types.items()),
+        ]
+        for limit, holds, held in pairs:
+            assert limit is None or holds <= max(limit, held, before.gpus_of.get("a100", 0))
+
+
+@pytest.mark.parametrize(
+    ("quota", "use", "sentence"),
+    [
+        (
+            Quota(cpu_millis=4000),
+            TeamUse(held=cpus(3.5)),
+            "team red may have 4 CPUs and has 3.5",
+        ),
+        (
+            Quota(memory_bytes=64 * GI),
+            TeamUse(held=cpus(1, 63)),
+            "team red may have 64Gi of memory and has 63Gi",
+        ),
+        (Quota(gpus=2), TeamUse(held=cpus(1, 1, 2)), "team red may have 2 GPUs and has 2"),
+        (
+            Quota(gpu_types={"a100": 4}),
+            TeamUse(gpus_of={"a100": 4}),
+            "team red may have 4 a100 GPUs and has 4",
+        ),
+        (Quota(running=3), TeamUse(running=3), "team red may have 3 running jobs and has 3"),
+        (
+            Quota(gpu_hours=100),
+            TeamUse(gpu_hours=100.04),
+            "team red may have 100 GPU-hours a month and has 100.0",
+        ),
+    ],
+)
+def test_a_quota_that_is_used_up_is_told_with_its_numbers(
+    quota: Quota, use: TeamUse, sentence: str
+) -> None:
+    policy = replace(POLICY, teams={"red": TeamPolicy(quota=quota)})
+    heads = [head(1, cpus(1, 4, 1), waited=9999), head(2, cpus(1, 4, 1), team="green")]
+    result = planned(heads, [GPUS], uses={"red": use}, policy=policy)
+
+    assert granted(result) == {2: 1}
+    assert result.kept == {}, "no node is kept for a job that its quota holds back"
+    found = decision(result, 1)
+    assert (found.code, found.sentence) == (DecisionCode.QUOTA, sentence)
+
+
+def test_a_quota_on_one_type_of_gpu_leaves_the_others() -> None:
+    policy = replace(POLICY, teams={"red": TeamPolicy(quota=Quota(gpu_types={"a100": 0}))})
+    other = node("gpu-2", offer=cpus(8, 64, 1, "t4"))
+    result = planned([head(1, cpus(1, 1, 1), waiting=2)], [GPUS, other], policy=policy)
+
+    assert [grant.nodes for grant in result.grants] == [("gpu-2",)]
+
+
+# Shares over time
+
+
+def test_of_two_teams_that_hold_as_much_the_one_that_held_less_lately_goes_first() -> None:
+    heads = [head(1, cpus(1), team="red", waited=100), head(2, cpus(1), team="green")]
+    uses = {"red": TeamUse(average=cpus(3)), "green": TeamUse(average=cpus(1))}
+    assert granted(planned(heads, [node(free=cpus(1))], uses=uses)) == {2: 1}
+
+
+def test_what_is_held_now_counts_beside_what_was_held() -> None:
+    heads = [head(1, cpus(1), team="red", waiting=9), head(2, cpus(1), team="green", waiting=9)]
+    uses = {"red": TeamUse(average=cpus(2))}
+    assert granted(planned(heads, [node(offer=cpus(4))], uses=uses)) == {1: 1, 2: 3}
+
+
+# Beside a job that a node is kept for
+
+
+def tenant(job_id: int, held: Resources, *, minutes: float | None, **more: Any) -> Tenant:
+    ends_by = None if minutes is None else NOW + timedelta(minutes=minutes)
+    return Tenant(job_id, 1, held, ends_by=ends_by, **more)
+
+
+def kept(*tenants: Tenant, free: Resources) -> FreeNode:
+    whole = cpus(8, 64)
+    return FreeNode("a", free, whole, whole, tenants=tenants)
+
+
+def limited(lane_id: int, request: Resources, minutes: float | None, waiting: int = 1) -> LaneHead:
+    limit = None if minutes is None else int(minutes * 60)
+    return replace(head(lane_id, request, waiting=waiting), time_limit=limit)
+
+
+def test_a_short_job_runs_on_a_kept_node_until_its_time_has_come() -> None:
+    box = kept(tenant(7, cpus(6, 8), minutes=60), free=cpus(2, 56))
+    big = head(1, cpus(8), waited=301)
+    short, long, endless = (
+        limited(2, cpus(1), 58),
+        limited(3, cpus(1), 58.1),
+        limited(4, cpus(1), None),
+    )
+    result = planned([big, short, long, endless], [box])
+
+    assert granted(result) == {2: 1}
+    assert result.kept == {"a": 1}
+    assert decision(result, 3).code is DecisionCode.RESERVED
+
+
+def test_a_job_that_fits_beside_the_one_a_node_is_kept_for_may_stay_there_for_ever() -> None:
+    box = kept(tenant(7, cpus(6, 8), minutes=60), free=cpus(2, 56))
+    result = planned([head(1, cpus(7), waited=301), limited(2, cpus(1), None, waiting=3)], [box])
+
+    assert granted(result) == {2: 1}
+
+
+def test_nothing_goes_onto_a_kept_node_while_nobody_knows_when_it_will_be_free() -> None:
+    box = kept(tenant(7, cpus(6, 8), minutes=None), free=cpus(2, 56))
+    result = planned([head(1, cpus(7), waited=301), limited(2, cpus(1), 1)], [box])
+
+    assert granted(result) == {}
+
+
+def test_only_the_first_of_a_lane_is_known_to_be_short() -> None:
+    box = kept(tenant(7, cpus(4, 8), minutes=60), free=cpus(4, 56))
+    result = planned([head(1, cpus(8), waited=301), limited(2, cpus(1), 5, waiting=3)], [box])
+
+    assert granted(result) == {2: 1}
+
+
+@settings(max_examples=600, deadline=None)
+@given(CASES)
+def test_whoever_is_let_onto_a_kept_node_does_not_delay_the_job_it_is_kept_for(case: Case) -> None:
+    """Everybody uses up their time limit, and a launch takes two minutes."""
+    big = replace(
+        case.heads[0], team="big", priority=999, waiting=1, avoids=frozenset(), enqueued_at=LONG_AGO
+    )
+    case.heads[0] = big
+    result = case.plan()
+    [name] = [name for name, job_id in result.kept.items() if job_id == big.job_id] or [""]
+    by_lane = {each.lane_id: each for each in case.heads}
+    guests = [
+        (by_lane[grant.lane_id], number)
+        for grant in result.grants
+        for number, place in enumerate(grant.nodes)
+        if place == name
+    ]
+    if guests:
+        [box] = [each for each in case.nodes if each.name == name]
+        alone = first_fit(box, big.resources, [])
+        assert alone is not None
+        assert first_fit(box, big.resources, guests) == alone
+
+
+def first_fit(
+    box: FreeNode, request: Resources, guests: Sequence[tuple[LaneHead, int]]
+) -> datetime | None:
+    """When the request fits at the latest, if the guests are there as well."""
+    changes = [(each.ends_by, numbers(each.held)) for each in box.tenants if each.ends_by]
+    space = numbers(box.free)
+    for guest, number in guests:
+        space = [a - b for a, b in zip(space, numbers(guest.resources), strict=True)]
+        if guest.time_limit is not None and number == 0:
+            end = NOW + timedelta(seconds=guest.time_limit + 120)
+            changes.append((end, numbers(guest.resources)))
+    for at, freed in sorted(changes, key=lambda each: each[0]):
+        space = [a + b for a, b in zip(space, freed, strict=True)]
+        if has_room(request, space, box.allocatable.gpu_type):
+            return at
+    return None
+
+
+# Asking others to leave
+
+ASKS = replace(
+    POLICY,
+    preemption=Preemption(
+        by=frozenset({"urgent"}), of=frozenset({"low", "normal"}), spare_seconds=60
+    ),
+)
+
+
+def runs(job_id: int, held: Resources, *, priority: int = 10, minutes: float = 10) -> Tenant:
+    """It has run for so many minutes."""
+    started = NOW - timedelta(minutes=minutes)
+    return Tenant(job_id, 1, held, priority=priority, started_at=started)
+
+
+def asked(result: Plan) -> dict[str, list[int]]:
+    return {each.node: [one.job_id for one in each.asked] for each in result.clearances}
+
+
+def test_an_urgent_job_has_as_few_and_as_unimportant_jobs_leave_as_make_room() -> None:
+    box = kept(runs(5, cpus(2)), runs(6, cpus(4)), runs(7, cpus(2), priority=20), free=cpus(0, 64))
+    result = planned([head(1, cpus(4), priority=40), head(2, cpus(1))], [box], policy=ASKS)
+
+    assert asked(result) == {"a": [6]}
+    assert (granted(result), result.kept) == ({}, {"a": 1})
+    assert decision(result, 1).sentence.endswith("a is kept free for it")
+
+
+def test_the_node_where_the_least_urgent_are_asked_is_cleared() -> None:
+    important = replace(kept(runs(5, cpus(8), priority=20), free=cpus(0, 64)), name="b")
+    several = kept(runs(6, cpus(4)), runs(7, cpus(4)), free=cpus(0, 64))
+    result = planned([head(1, cpus(8), priority=40)], [important, several], policy=ASKS)
+
+    assert asked(result) == {"a": [7, 6]} or asked(result) == {"a": [6, 7]}
+
+
+def test_nobody_is_asked_while_the_job_fits_somewhere() -> None:
+    full = kept(runs(5, cpus(8)), free=cpus(0, 64))
+    result = planned([head(1, cpus(4), priority=40)], [full, node("b")], policy=ASKS)
+
+    assert (asked(result), granted(result)) == ({}, {1: 1})
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [
+        runs(5, cpus(8), priority=30),  # not among those that may be asked
+        runs(5, cpus(8), priority=40),  # as urgent
+        runs(5, cpus(8), minutes=0.5),  # has only begun
+        Tenant(5, 1, cpus(8), priority=10),  # nobody has seen it run
+    ],
+)
+def test_whom_the_policy_spares_is_not_asked(spared: Tenant) -> None:
+    result = planned([head(1, cpus(4), priority=40)], [kept(spared, free=cpus(0, 64))], policy=ASKS)
+    assert (asked(result), result.kept) == ({}, {})
+
+
+@pytest.mark.parametrize("priority", [10, 20, 30])
+def test_only_the_classes_that_the_policy_names_may_ask(priority: int) -> None:
+    full = kept(runs(5, cpus(8)), free=cpus(0, 64))
+    assert asked(planned([head(1, cpus(4), priority=priority)], [full], policy=ASKS)) == {}
+    assert asked(planned([head(1, cpus(4), priority=40)], [full])) == {}
+
+
+def test_nobody_more_is_asked_while_enough_are_leaving() -> None:
+    leaving = replace(runs(5, cpus(4)), leaves_for=1)
+    full = kept(leaving, runs(6, cpus(4)), free=cpus(0, 64))
+    result = planned([head(1, cpus(4), priority=40), head(2, cpus(1))], [full], policy=ASKS)
+
+    assert asked(result) == {}
+    assert result.kept == {"a": 1}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_nobody_is_asked_in_vain(draw: random.Random) -> None:
+    """All who are asked make room together, and not one of them could have stayed."""
+    boxes = []
+    for index in range(draw.randint(1, 3)):
+        sizes = [draw.randint(0, 4) for _ in range(draw.randint(0, 4))]
+        tenants = tuple(
+            runs(10 * index + number, cpus(size), priority=draw.choice((10, 20, 30)))
+            for number, size in enumerate(sizes)
+        )
+        free, whole = cpus(draw.randint(0, 3), 64), cpus(sum(sizes) + 3, 64)
+        boxes.append(FreeNode(f"n{index}", free, whole, whole, tenants=tenants))
+    wanted = draw.randint(1, 12)
+    result = planned([head(99, cpus(wanted), priority=40)], boxes, policy=ASKS)
+
+    for each in result.clearances:
+        [box] = [one for one in boxes if one.name == each.node]
+        assert all(one.priority < 30 for one in each.asked)
+        freed = [one.held.cpu_millis for one in each.asked]
+        assert box.free.cpu_millis + sum(freed) >= wanted * 1000
+        assert all(box.free.cpu_millis + sum(freed) - one < wanted * 1000 for one in freed if one)
+    could = any(
+        box.free.cpu_millis + sum(one.held.cpu_millis for one in box.tenants if one.priority < 30)
+        >= wanted * 1000
+        for box in boxes
+    )
+    assert could is bool(result.clearances or result.grants)
+
+
+def test_a_job_keeps_away_from_a_node_on_which_it_failed() -> None:
+    burnt = replace(head(1, cpus(4), waiting=1), avoids=frozenset({"a"}))
+    assert [grant.nodes for grant in planned([burnt], [node("a"), node("b")]).grants] == [("b",)]
+    found = decision(planned([burnt], [node("a")]), 1)
+    assert found.code is DecisionCode.AVOIDED
+    assert "would fit a, which it keeps away from" in found.sentence

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import Reason, ReasonClass
-from sentinels.core.policy import (
-    PRIORITY_CLASSES,
-    PastAttempt,
-    Policy,
-    RetryDecision,
-    priority_faults,
-    retry_decision,
-)
+from sentinels.core.policy import PRIORITY_CLASSES, Policy, priority_faults
 from sentinels.core.quantity import MAX_MEMORY_BYTES
+from sentinels.core.retrying import PastAttempt, RetryDecision, retry_decision
 from sentinels.core.submission import MemoryGrowth, Retry
 
 GI = 2**30

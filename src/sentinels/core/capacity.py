@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 
 from sentinels.core.errors import Fault
 from sentinels.core.quantity import format_cpu
@@ -51,10 +53,28 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """A live attempt of ours on a node, and what it holds there.
+
+    ``ends_by`` is when its time limit ends it at the latest; None: nothing does. ``leaves_for`` is
+    the job for which it was asked to leave.
+    """
+
+    job_id: int
+    attempt: int
+    held: Resources
+    priority: int = 0
+    started_at: datetime | None = None
+    ends_by: datetime | None = None
+    leaves_for: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FreeNode:
     """A ready node. ``free`` is what a new job may take now, ``room`` what is left to jobs of ours
     once none of them is on it (others' use taken off), ``allocatable`` what it offers in all.
-    ``slots`` is how many more workloads it takes; None: as many as fit.
+    ``slots`` is how many more workloads it takes; None: as many as fit. ``tenants`` are the
+    attempts of ours that it reports.
     """
 
     name: str
@@ -62,6 +82,7 @@ class FreeNode:
     room: Resources
     allocatable: Resources
     slots: int | None = None
+    tenants: tuple[Tenant, ...] = ()
 
     def less(self, taken: Resources) -> FreeNode:
         """The same node with one workload more, and this much less free."""
@@ -193,8 +214,15 @@ def coverage(request: Resources, free: Resources) -> float:
     return least
 
 
-def free_nodes(snapshot: Snapshot, *, in_flight: Mapping[str, Resources]) -> list[FreeNode]:
+def free_nodes(
+    snapshot: Snapshot,
+    *,
+    in_flight: Mapping[str, Resources],
+    tenants: Mapping[str, Tenant] = MappingProxyType({}),
+) -> list[FreeNode]:
     """The ready nodes in the snapshot's order, with what is free on each.
+
+    ``tenants`` says more of workloads that nodes report, by their names.
 
     ``in_flight`` are the live attempts, by workload name. One that a node reports is counted there,
     ready or not. Each other one is about to appear somewhere: it is reserved first fit, the largest
@@ -202,7 +230,7 @@ def free_nodes(snapshot: Snapshot, *, in_flight: Mapping[str, Resources]) -> lis
     the nodes that suit it, the freest first, until all of it is accounted for; this may hold back
     more than it will use, never less. One too large for every ready node reserves nothing.
     """
-    nodes = [_free_node(node) for node in snapshot.nodes if node.ready]
+    nodes = [_free_node(node, tenants) for node in snapshot.nodes if node.ready]
     seen = {name for node in snapshot.nodes for name in node.workloads}
     unseen = [request for name, request in in_flight.items() if name not in seen]
     whole = total(node.allocatable for node in nodes)
@@ -219,12 +247,13 @@ def total(amounts: Iterable[Resources]) -> Resources:
     return result
 
 
-def _free_node(node: Node) -> FreeNode:
+def _free_node(node: Node, tenants: Mapping[str, Tenant]) -> FreeNode:
     room = subtract(node.allocatable, node.foreign)
     # The sum first: what overcommits one kind must not vanish in a floor on the way.
     used = add(node.foreign, total(node.workloads.values()))
     free = subtract(node.allocatable, used)
-    return FreeNode(node.name, free, room, node.allocatable, node.slots)
+    known = tuple(tenants[name] for name in node.workloads if name in tenants)
+    return FreeNode(node.name, free, room, node.allocatable, node.slots, known)
 
 
 def _reserve(nodes: list[FreeNode], request: Resources) -> None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sentinels.core.capacity import FreeNode, Node, Resources, Snapshot, add, free_nodes
+from sentinels.core.capacity import FreeNode, Node, Resources, Snapshot, free_nodes
 from sentinels.core.errors import SentinelsError
 from sentinels.core.launching import Launcher
 from sentinels.core.pacing import launch_budget
@@ -19,6 +19,7 @@ from sentinels.core.planning import Plan, plan
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Tracker
 from sentinels.core.queueing import Admission, Claim, DispatchQueue, NodeWish, PassReport
+from sentinels.core.quota import TeamUse
 from sentinels.core.settling import Settled, SettlePorts, sweep
 from sentinels.core.workload import Placement, WorkloadRef
 
@@ -133,13 +134,13 @@ class _View:
 def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) -> tuple[Plan, int]:
     heads = admission.lane_heads(depth=ports.max_launches)
     live = admission.live()
-    in_use: dict[str, Resources] = defaultdict(Resources)
+    uses: dict[str, TeamUse] = defaultdict(TeamUse)
     for _, team, held in live:
-        in_use[team] = add(in_use[team], held)
+        uses[team] = uses[team].more(held, held.gpu_type)
     planned = plan(
         heads=heads,
         nodes=view.free(live),
-        in_use=in_use,
+        uses=uses,
         policy=ports.policy.with_weights(admission.team_weights()),
         now=ports.settle.clock(),
         max_launches=most,

@@ -23,6 +23,7 @@ from sentinels.core.capacity import (
     suits,
 )
 from sentinels.core.job import JobId
+from sentinels.core.quota import Excess
 
 FactValue = str | int | float | bool | None
 
@@ -45,6 +46,10 @@ class DecisionCode(StrEnum):
     """It needs more than any ready node has in all."""
     NO_NODES = "no_nodes"
     """No node is ready."""
+    QUOTA = "quota"
+    """Its team would hold more than it may."""
+    AVOIDED = "avoided"
+    """It would fit only where an earlier attempt of it met trouble with the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,19 @@ def explain(
     if all(node.name in kept for node in open_now):
         return _kept(open_now[0].name, kept)
     return _limited(max_launches)
+
+
+def over_quota(team: str, beyond: Excess) -> Explanation:
+    """Why a lane is not admitted whose team would exceed its quota."""
+    sentence = f"team {team} may have {beyond.limit} {beyond.noun} and has {beyond.held}"
+    facts = {"quota": beyond.noun, "limit": beyond.limit, "held": beyond.held}
+    return Explanation(DecisionCode.QUOTA, sentence, facts)
+
+
+def avoided(node: str) -> Explanation:
+    """Why a lane is not admitted whose first job keeps away from the only node with room."""
+    sentence = f"would fit {node}, which it keeps away from after an attempt that failed there"
+    return Explanation(DecisionCode.AVOIDED, sentence, {"node": node})
 
 
 def _impossible(request: Resources, suited: Sequence[FreeNode]) -> Explanation:

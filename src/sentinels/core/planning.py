@@ -7,10 +7,12 @@ out: a ``Plan``: how many jobs to claim from which lane, and for every other lan
 The order: effective priority (the class, raised with waiting), the highest first; then the team's
 dominant share by weight, the smallest first, counted anew after each grant; then the time of
 queueing, then the job id. A lane's first job speaks for its lane: those behind it pass for as old
-while this pass lasts. The first job in order goes to the first node that has room. One that fits
-no node now is passed over, so that it holds up nobody; once it has waited for
-``Policy.reserve_after_seconds`` a node that could hold it is kept free for it, so that nobody holds
-it up either. Every pass decides this afresh: a kept node can only get freer until it fits.
+while this pass lasts. The first job in order goes to the first node that has room, within its
+team's quota. One that fits no node now is passed over, so that it holds up nobody; once it has
+waited for ``Policy.reserve_after_seconds`` a node that could hold it is kept free for it, so that
+nobody holds it up either, and only what certainly does not delay it is let on (``reserving``).
+Where the policy lets it, a job that fits nowhere has less urgent ones asked to leave
+(``preempting``). Every pass decides this afresh: a kept node can only get freer until it fits.
 
 The work grows with lanes and launches, never with the jobs that wait.
 """
@@ -24,17 +26,28 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import groupby
 
-from sentinels.core.capacity import KINDS, FreeNode, Resources, add, coverage, fits, total
-from sentinels.core.explaining import DecisionCode, Explanation, FactValue, explain
+from sentinels.core.capacity import KINDS, FreeNode, Resources, coverage, fits, total
+from sentinels.core.explaining import (
+    DecisionCode,
+    Explanation,
+    FactValue,
+    avoided,
+    explain,
+    over_quota,
+)
 from sentinels.core.job import JobId
 from sentinels.core.policy import Policy
+from sentinels.core.preempting import Clearance, clearance
+from sentinels.core.quota import TeamUse, excess, lets_on, type_excess
+from sentinels.core.reserving import Reservation, reservation
 
 
 @dataclass(frozen=True, slots=True)
 class LaneHead:
     """A lane as the planner sees it: its first job, and how many wait (counted up to a bound).
 
-    ``priority`` is the class's number. All jobs of a lane have its team, priority and resources.
+    ``priority`` is the class's number. All jobs of a lane have its team, priority and resources;
+    ``time_limit`` (seconds; None: none) and ``avoids`` (names of nodes) are its first job's.
     """
 
     lane_id: int
@@ -44,6 +57,8 @@ class LaneHead:
     job_id: JobId
     enqueued_at: datetime
     waiting: int
+    time_limit: int | None = None
+    avoids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +91,15 @@ class Decision:
 class Plan:
     """What one pass admits, and for every lane that is left with waiting jobs why.
 
-    ``kept`` are the nodes kept free, by name, and for which job: every grant has room elsewhere. A
-    cluster that chooses nodes by itself keeps them free only if it is told.
+    ``kept`` are the nodes kept free, by name, and for which job: a grant has room elsewhere, or is
+    on the node that it names without delaying that job. A cluster that chooses nodes by itself
+    keeps them free only if it is told. ``clearances`` are those who are asked to leave.
     """
 
     grants: tuple[Grant, ...]
     decisions: tuple[Decision, ...]
     kept: Mapping[str, JobId] = field(default_factory=dict)
+    clearances: tuple[Clearance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +116,22 @@ def plan(
     *,
     heads: Sequence[LaneHead],
     nodes: Sequence[FreeNode],
-    in_use: Mapping[str, Resources],
+    uses: Mapping[str, TeamUse],
     policy: Policy,
     now: datetime,
     max_launches: int,
 ) -> Plan:
     """Admit at most ``max_launches`` jobs, and say of every lane that is left waiting why.
 
-    ``in_use`` is what each team's live attempts hold. Weights must be above zero.
+    ``uses`` is what each team holds and held. Weights must be above zero.
     """
-    ledger = _Ledger(list(nodes), dict(in_use), policy, now, max_launches)
+    ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
     waiting = [head for head in heads if head.waiting > 0]
     for level in _levels(waiting, policy, now):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
-    return Plan(grants, tuple(_decisions(waiting, ledger)), ledger.kept)
+    kept = {name: reserved.job_id for name, reserved in ledger.reserved.items()}
+    return Plan(grants, tuple(_decisions(waiting, ledger, kept)), kept, tuple(ledger.clearances))
 
 
 def queue_order(rows: Sequence[WaitingRow], policy: Policy, now: datetime) -> list[WaitingRow]:
@@ -177,20 +195,24 @@ class _Ledger:
     """
 
     nodes: list[FreeNode]
-    in_use: dict[str, Resources]
+    uses: dict[str, TeamUse]
     policy: Policy
     now: datetime
     max_launches: int
     granted: dict[int, list[str]] = field(default_factory=dict)
-    kept: dict[str, JobId] = field(default_factory=dict)
+    reserved: dict[str, Reservation] = field(default_factory=dict)
     keeper: dict[int, str] = field(default_factory=dict)
+    barred: dict[int, Explanation] = field(default_factory=dict)
+    clearances: list[Clearance] = field(default_factory=list)
     _refused: set[Resources] = field(default_factory=set)
     _unkeepable: set[Resources] = field(default_factory=set)
     _totals: Resources = field(init=False)
+    _places: dict[str, int] = field(init=False)
     _launches: int = 0
 
     def __post_init__(self) -> None:
         self._totals = total(node.allocatable for node in self.nodes)
+        self._places = {node.name: place for place, node in enumerate(self.nodes)}
 
     @property
     def spent(self) -> bool:
@@ -198,13 +220,16 @@ class _Ledger:
         return self._launches >= self.max_launches
 
     def share(self, team: str) -> float:
-        """The largest part that the team has of any kind of resource, by its weight."""
-        used = self.in_use.get(team, Resources())
+        """The largest part that the team has, and had lately, of any kind of resource, by weight:
+        what it holds and the decaying average of what it held, added up.
+        """
+        use = self._use(team)
         weight = self.policy.team_weights.get(team, 1.0)
         # One division, so that equal shares of teams with different weights are equal floats.
         return max(
             (
-                kind.amount(used) / (kind.amount(self._totals) * weight)
+                (kind.amount(use.held) + kind.amount(use.average))
+                / (kind.amount(self._totals) * weight)
                 for kind in KINDS
                 if kind.amount(self._totals)
             ),
@@ -212,55 +237,138 @@ class _Ledger:
         )
 
     def admit(self, head: LaneHead) -> bool:
-        """Grant the lane one more job, or keep a node free for its first where that is due."""
-        index = self._place(head.resources)
+        """Grant the lane one more job, or see to it that its first starts in time."""
+        use = self._use(head.team)
+        beyond = excess(self.policy.quota_of(head.team), use, head.resources)
+        if beyond is not None:
+            self.barred[head.lane_id] = over_quota(head.team, beyond)
+            return False
+        index = self._place(head)
         if index is None:
             self._keep(head)
             return False
-        self.nodes[index] = self.nodes[index].less(head.resources)
-        self.in_use[head.team] = add(self.in_use.get(head.team, Resources()), head.resources)
-        self.granted.setdefault(head.lane_id, []).append(self.nodes[index].name)
+        node = self.nodes[index]
+        self._let_on(node, head)
+        self.nodes[index] = node.less(head.resources)
+        self.uses[head.team] = use.more(head.resources, node.allocatable.gpu_type)
+        self.granted.setdefault(head.lane_id, []).append(node.name)
         self._launches += 1
         return True
 
-    def _place(self, request: Resources) -> int | None:
+    def _use(self, team: str) -> TeamUse:
+        return self.uses.get(team, _NOTHING)
+
+    def _place(self, head: LaneHead) -> int | None:
+        request = head.resources
         if request in self._refused:
-            return None
+            return self._beside_the_kept(head)
+        barred: FreeNode | None = None
         for index, node in enumerate(self.nodes):
-            if node.takes(request) and node.name not in self.kept:
+            if not node.takes(request) or node.name in self.reserved:
+                continue
+            if self._may_go_to(head, node):
                 return index
-        self._refused.add(request)
+            barred = barred or node
+        if barred is None:
+            self._refused.add(request)
+        else:
+            self.barred[head.lane_id] = self._why_barred(head, barred)
+        return self._beside_the_kept(head)
+
+    def _why_barred(self, head: LaneHead, node: FreeNode) -> Explanation:
+        if node.name in head.avoids and head.lane_id not in self.granted:
+            return avoided(node.name)
+        quota, gpu_type = self.policy.quota_of(head.team), node.allocatable.gpu_type or ""
+        return over_quota(head.team, type_excess(quota, self._use(head.team), gpu_type))
+
+    def _beside_the_kept(self, head: LaneHead) -> int | None:
+        """A kept node on which the lane's next job delays nobody: nothing is known of the limits of
+        those behind the first.
+        """
+        limit = None if head.lane_id in self.granted else head.time_limit
+        for name, reserved in self.reserved.items():
+            node = self.nodes[self._places[name]]
+            if not node.takes(head.resources) or not self._may_go_to(head, node):
+                continue
+            if reserved.lets_on(head.resources, limit, self.now):
+                return self._places[name]
         return None
 
+    def _may_go_to(self, head: LaneHead, node: FreeNode) -> bool:
+        if node.name in head.avoids and head.lane_id not in self.granted:
+            return False
+        quota, gpu_type = self.policy.quota_of(head.team), node.allocatable.gpu_type
+        return lets_on(quota, self._use(head.team), head.resources, gpu_type)
+
+    def _let_on(self, node: FreeNode, head: LaneHead) -> None:
+        reserved = self.reserved.get(node.name)
+        if reserved is not None:
+            limit = None if head.lane_id in self.granted else head.time_limit
+            self.reserved[node.name] = reserved.with_guest(head.resources, limit, self.now)
+
     def _keep(self, head: LaneHead) -> None:
-        """Keep the node that lacks least of what the head needs. A lane that was granted a job
-        does not starve, and how long the next one has waited is not known: none is kept for it.
-        No more nodes are kept than jobs may be launched.
+        """Have the least urgent leave for it where it may ask, else keep the node that lacks least
+        of what it needs, once it has waited long enough. A lane that was granted a job does not
+        starve, and how long the next one has waited is not known: none is kept for it. No more
+        nodes are kept than jobs may be launched.
         """
+        if head.lane_id in self.granted or len(self.reserved) >= self.max_launches:
+            return
+        if not self._clear(head) and self._is_overdue(head):
+            self._reserve(head)
+
+    def _clear(self, head: LaneHead) -> bool:
+        nodes = [node for node in self._unreserved() if self._may_go_to(head, node)]
+        found = clearance(nodes, head.job_id, head.resources, head.priority, self.policy, self.now)
+        if found is None:
+            return False
+        if found.asked:
+            self.clearances.append(found)
+        self._keep_node(head, next(node for node in nodes if node.name == found.node))
+        return True
+
+    def _is_overdue(self, head: LaneHead) -> bool:
         waited = (self.now - head.enqueued_at).total_seconds()
+        return waited > self.policy.reserve_after_seconds
+
+    def _reserve(self, head: LaneHead) -> None:
         request = head.resources
-        if waited <= self.policy.reserve_after_seconds or head.lane_id in self.granted:
+        if request in self._unkeepable:
             return
-        if request in self._unkeepable or len(self.kept) >= self.max_launches:
-            return
-        able = [n for n in self.nodes if n.name not in self.kept and fits(request, n.room)]
+        able = [node for node in self._unreserved() if fits(request, node.room)]
         if not able:
             self._unkeepable.add(request)
             return
-        best = max(able, key=lambda node: coverage(request, node.free))
-        self.kept[best.name] = head.job_id
-        self.keeper[head.lane_id] = best.name
+        allowed = [node for node in able if self._may_go_to(head, node)]
+        if allowed:
+            self._keep_node(head, max(allowed, key=lambda node: coverage(request, node.free)))
+
+    def _keep_node(self, head: LaneHead, node: FreeNode) -> None:
+        self.reserved[node.name] = reservation(node, head.job_id, head.resources)
+        self.keeper[head.lane_id] = node.name
+
+    def _unreserved(self) -> Iterator[FreeNode]:
+        return (node for node in self.nodes if node.name not in self.reserved)
 
 
-def _decisions(heads: Sequence[LaneHead], ledger: _Ledger) -> Iterator[Decision]:
+_NOTHING = TeamUse()
+
+
+def _decisions(
+    heads: Sequence[LaneHead], ledger: _Ledger, kept: Mapping[str, JobId]
+) -> Iterator[Decision]:
     answers: dict[Resources, Explanation] = {}
     for head in heads:
         if len(ledger.granted.get(head.lane_id, ())) >= head.waiting:
             continue
+        if head.lane_id in ledger.barred:
+            barred, keeper = ledger.barred[head.lane_id], ledger.keeper.get(head.lane_id)
+            yield _decision(head, barred, keeper)
+            continue
         shape = head.resources
         if shape not in answers:
             answers[shape] = explain(
-                shape, ledger.nodes, kept=ledger.kept, max_launches=ledger.max_launches
+                shape, ledger.nodes, kept=kept, max_launches=ledger.max_launches
             )
         yield _decision(head, answers[shape], ledger.keeper.get(head.lane_id))
 

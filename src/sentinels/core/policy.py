@@ -1,25 +1,44 @@
-"""What the administrator decides: priorities, ageing, shares; and when a job is tried again.
+"""What the administrator decides: who goes first, who may have how much, how waiting counts.
 
-Comes in: settings and how attempts ended. Goes out: numbers for ``planning``, decisions for
-``settling``.
+Pure values; ``policy_reading`` makes them of the administrator's file. Comes in: that file. Goes
+out: numbers for ``planning``, answers for ``submitting``. Next: ``quota``, ``planning``.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sentinels.core.capacity import Resources
 from sentinels.core.errors import Fault
-from sentinels.core.job import Reason, ReasonClass
-from sentinels.core.quantity import MAX_MEMORY_BYTES, about_memory
-from sentinels.core.submission import MemoryGrowth, Retry
+from sentinels.core.quota import Quota
 
 PRIORITY_CLASSES: Mapping[str, int] = {"low": 10, "normal": 20, "high": 30, "urgent": 40}
 CLASS_STEP = 10
 """How far two neighbouring priority classes are apart, and what one step of ageing adds."""
-_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPolicy:
+    """One team's part: its weight in the fair share (None: as it was set with the team), and what
+    its jobs may hold together.
+    """
+
+    weight: float | None = None
+    quota: Quota = field(default_factory=Quota)
+
+
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """Which classes' jobs may ask others to leave, and which classes' jobs may be asked.
+
+    A job asks only jobs of a lower class, and only where it fits nowhere else. One that was started
+    less than ``spare_seconds`` ago is left alone.
+    """
+
+    by: frozenset[str] = frozenset()
+    of: frozenset[str] = frozenset()
+    spare_seconds: float = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,7 @@ class Policy:
     A waiting job rises by one class for every ``ageing_seconds``, up to ``ageing_limit`` points.
     One that has waited ``reserve_after_seconds`` and fits no node now gets a node kept free for
     it. ``team_weights`` are the teams' parts in the fair share; a team that is not named has 1.
+    What a team held counts half after ``half_life_seconds``; 0: only what it holds now counts.
     """
 
     priority_classes: Mapping[str, int] = field(default_factory=lambda: PRIORITY_CLASSES)
@@ -36,10 +56,18 @@ class Policy:
     ageing_limit: int = 30
     reserve_after_seconds: float = 900
     team_weights: Mapping[str, float] = field(default_factory=dict)
+    half_life_seconds: float = 24 * 3600
+    teams: Mapping[str, TeamPolicy] = field(default_factory=dict)
+    preemption: Preemption = Preemption()
 
     def with_weights(self, team_weights: Mapping[str, float]) -> Policy:
-        """The same policy with these weights."""
-        return replace(self, team_weights=team_weights)
+        """The same policy with these weights, but for teams whose weight it names itself."""
+        named = {name: team.weight for name, team in self.teams.items() if team.weight is not None}
+        return replace(self, team_weights={**team_weights, **named})
+
+    def quota_of(self, team: str) -> Quota:
+        """What the team's jobs may hold together."""
+        return self.teams.get(team, TeamPolicy()).quota
 
     def effective_priority(self, priority: int, waited_seconds: float) -> int:
         """A class's value plus what waiting has added to it."""
@@ -51,6 +79,14 @@ class Policy:
         names = {value: name for name, value in self.priority_classes.items()}
         return names.get(priority, str(priority))
 
+    def may_preempt(self, priority: int, other: int) -> bool:
+        """Whether a job of the one class may ask a job of the other to leave."""
+        return (
+            priority > other
+            and self.class_name(priority) in self.preemption.by
+            and self.class_name(other) in self.preemption.of
+        )
+
 
 def priority_faults(priority: str, policy: Policy) -> list[Fault]:
     """The fault of a priority class that does not exist."""
@@ -60,104 +96,3 @@ def priority_faults(priority: str, policy: Policy) -> list[Fault]:
     close = difflib.get_close_matches(priority, known, n=1)
     remedy = f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}"
     return [Fault("priority", "there is no such priority class", value=priority, remedy=remedy)]
-
-
-@dataclass(frozen=True, slots=True)
-class PastAttempt:
-    """How an earlier attempt of a job ended."""
-
-    reason: Reason
-    exit_code: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RetryDecision:
-    """Try again after so many seconds with this request; ``why`` says what is different."""
-
-    after_seconds: int
-    resources: Resources
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """An end to be judged, with what came before it."""
-
-    retry: Retry
-    reason: Reason
-    exit_code: int | None
-    resources: Resources
-    earlier: Sequence[PastAttempt]
-    infrastructure_tries: int
-
-    def backoff(self, times: int) -> int:
-        seconds = self.retry.backoff_seconds << min(max(0, times - 1), 20)
-        return min(seconds, self.retry.backoff_limit_seconds)
-
-
-def retry_decision(
-    retry: Retry,
-    *,
-    reason: Reason,
-    exit_code: int | None,
-    resources: Resources,
-    earlier: Sequence[PastAttempt],
-    infrastructure_tries: int,
-) -> RetryDecision | None:
-    """Whether and how the job is tried again after this end; None: it has failed.
-
-    The infrastructure's faults never use up the tries that the submission names.
-    """
-    end = _End(retry, reason, exit_code, resources, earlier, infrastructure_tries)
-    if reason.reason_class is ReasonClass.INFRASTRUCTURE:
-        return _after_infrastructure(end)
-    return _RULES.get(reason, _never)(end)
-
-
-def _never(_: _End) -> RetryDecision | None:
-    return None
-
-
-def _after_infrastructure(end: _End) -> RetryDecision | None:
-    infrastructure = ReasonClass.INFRASTRUCTURE
-    before = sum(past.reason.reason_class is infrastructure for past in end.earlier)
-    if before >= end.infrastructure_tries:
-        return None
-    wait = end.backoff(before) if before else 0
-    return RetryDecision(wait, end.resources, "queued again, free of charge")
-
-
-def _after_out_of_memory(end: _End) -> RetryDecision | None:
-    growth = end.retry.oom
-    before = sum(past.reason is Reason.OUT_OF_MEMORY for past in end.earlier)
-    if growth is None or before >= growth.tries:
-        return None
-    grown = _grown(end.resources.memory_bytes, growth)
-    if grown <= end.resources.memory_bytes:
-        return None
-    larger = replace(end.resources, memory_bytes=grown)
-    why = f"tried again with {about_memory(grown)} of memory"
-    return RetryDecision(end.backoff(before + 1), larger, why)
-
-
-def _grown(size: int, growth: MemoryGrowth) -> int:
-    whole_mebibytes = -int(-size * growth.factor // _MEBIBYTE) * _MEBIBYTE
-    return min(whole_mebibytes, growth.limit_bytes or MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)
-
-
-def _after_exit(end: _End) -> RetryDecision | None:
-    if end.exit_code is None:
-        return None
-    allowed = end.retry.exit_codes.get(end.exit_code, 0)
-    before = sum(past == PastAttempt(end.reason, end.exit_code) for past in end.earlier)
-    if before >= allowed:
-        return None
-    why = f"retry {before + 1} of {allowed} for exit code {end.exit_code}"
-    return RetryDecision(end.backoff(before + 1), end.resources, why)
-
-
-_RULES: dict[Reason, Callable[[_End], RetryDecision | None]] = {
-    Reason.OUT_OF_MEMORY: _after_out_of_memory,
-    Reason.EXITED_NONZERO: _after_exit,
-    Reason.KILLED: _after_exit,  # by a signal, whose exit code is 128 and its number
-}

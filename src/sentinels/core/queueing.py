@@ -19,8 +19,8 @@ from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.observation import Finished
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
-from sentinels.core.policy import PastAttempt
 from sentinels.core.ports import TrackerRun
+from sentinels.core.retrying import PastAttempt
 from sentinels.core.submission import Submission
 from sentinels.core.workload import Image, WorkloadRef
 

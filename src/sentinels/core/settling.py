@@ -14,7 +14,6 @@ from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Move, Outcome, Reason
 from sentinels.core.notice import TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
-from sentinels.core.policy import PastAttempt, retry_decision
 from sentinels.core.ports import Clock, Cluster, Failpoint
 from sentinels.core.queueing import (
     Beginning,
@@ -24,6 +23,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
+from sentinels.core.retrying import PastAttempt, retry_decision
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId, JobState, Move, Reason
-from sentinels.core.policy import PastAttempt
 from sentinels.core.queueing import Beginning, BrokenDependency, Ending, LiveAttempt, Requeue
+from sentinels.core.retrying import PastAttempt
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape

@@ -1,0 +1,99 @@
+"""How much a team's jobs may hold together, and how much they hold.
+
+Comes in: a quota and a team's use. Goes out: what a further job would exceed. Before: ``policy``.
+Next: ``planning``, which refuses it; ``explaining``, which words it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from sentinels.core.capacity import CPU, GPU, MEMORY, Kind, Resources, add
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Upper bounds; None is none. ``gpu_types`` bounds the GPUs of single types beside ``gpus``.
+
+    ``running`` counts attempts that were launched and have not ended, ``queued`` jobs that wait,
+    ``gpu_hours`` what was used since the month began (UTC).
+    """
+
+    cpu_millis: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    gpu_types: Mapping[str, int] = field(default_factory=dict)
+    running: int | None = None
+    queued: int | None = None
+    gpu_hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamUse:
+    """What a team's live attempts hold, how many they are, and what it held before.
+
+    ``average`` is what it held lately, by the decaying window of the policy. ``gpus_of`` are the
+    GPUs held of each type of node.
+    """
+
+    held: Resources = field(default_factory=Resources)
+    running: int = 0
+    gpus_of: Mapping[str, int] = field(default_factory=dict)
+    average: Resources = field(default_factory=Resources)
+    gpu_hours: float = 0.0
+
+    def more(self, request: Resources, gpu_type: str | None) -> TeamUse:
+        """The same with one attempt more, on a node with GPUs of this type."""
+        gpus_of = self.gpus_of
+        if request.gpus and gpu_type:
+            gpus_of = {**gpus_of, gpu_type: gpus_of.get(gpu_type, 0) + request.gpus}
+        held = add(self.held, request)
+        return replace(self, held=held, running=self.running + 1, gpus_of=gpus_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A bound that one more job would exceed: what of, the bound, and what is held."""
+
+    noun: str
+    limit: str
+    held: str
+
+
+def excess(quota: Quota, use: TeamUse, request: Resources) -> Excess | None:
+    """The first bound that one more attempt would exceed wherever it was placed; None: none."""
+    return next(_excesses(quota, use, request), None)
+
+
+def lets_on(quota: Quota, use: TeamUse, request: Resources, gpu_type: str | None) -> bool:
+    """Whether the bounds on single types of GPUs let one more attempt onto a node of this type."""
+    if not request.gpus or gpu_type is None or gpu_type not in quota.gpu_types:
+        return True
+    return use.gpus_of.get(gpu_type, 0) + request.gpus <= quota.gpu_types[gpu_type]
+
+
+def type_excess(quota: Quota, use: TeamUse, gpu_type: str) -> Excess:
+    """The bound on this type of GPUs, which the quota has."""
+    held = str(use.gpus_of.get(gpu_type, 0))
+    return Excess(f"{gpu_type} GPUs", str(quota.gpu_types[gpu_type]), held)
+
+
+def _excesses(quota: Quota, use: TeamUse, request: Resources) -> Iterator[Excess]:
+    bounds: tuple[tuple[Kind, int | None], ...] = (
+        (CPU, quota.cpu_millis),
+        (MEMORY, quota.memory_bytes),
+        (GPU, quota.gpus),
+    )
+    for kind, limit in bounds:
+        asked = kind.amount(request)
+        if limit is not None and asked and kind.amount(use.held) + asked > limit:
+            whole = Resources(limit, limit, limit)
+            yield Excess(kind.noun(Resources(2, 2, 2)), kind.there(whole), kind.there(use.held))
+    if quota.running is not None and use.running + 1 > quota.running:
+        yield Excess("running jobs", str(quota.running), str(use.running))
+    if quota.gpu_hours is not None and request.gpus and use.gpu_hours >= quota.gpu_hours:
+        yield Excess("GPU-hours a month", f"{quota.gpu_hours:g}", f"{use.gpu_hours:.1f}")
+    of_type = request.gpu_type
+    if of_type is not None and not lets_on(quota, use, request, of_type):
+        yield type_excess(quota, use, of_type)
