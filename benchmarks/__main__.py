@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import claim, kubernetes, latency, push, startup
+from benchmarks import claim, kubernetes, latency, push, startup, trace
 from benchmarks.measure import Result
 from benchmarks.server import migrated_server
 
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Result]]] = {
     "claim": _in_database(claim.run),
     "latency": latency.run,
     "kubernetes": kubernetes.run,
+    "trace": trace.run,
 }
 
 

@@ -18,6 +18,8 @@ from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
 from sentinels.core.quota import Quota, TeamUse
 
+_KINDS = ("cpu_millis", "memory_bytes", "gpus")
+
 
 @dataclass
 class Box:
@@ -89,8 +91,8 @@ def has_room(request: Resources, space: list[int], gpu_type: str | None) -> bool
     return all(asked <= there for asked, there in zip(numbers(request), space, strict=True))
 
 
-def points(head: LaneHead, policy: Policy, now: datetime) -> int:
-    waited = max(0.0, (now - head.enqueued_at).total_seconds())
+def points(head: LaneHead, policy: Policy, now: datetime, *, slower: int = 1) -> int:
+    waited = max(0.0, (now - head.enqueued_at).total_seconds()) / slower
     raised = 10 * floor(waited / policy.ageing_seconds)
     return head.priority + min(raised, policy.ageing_limit)
 
@@ -118,7 +120,11 @@ class Held:
 
 def held_of(use: TeamUse) -> Held:
     return Held(
-        numbers(use.held), numbers(use.average), use.running, dict(use.gpus_of), use.gpu_hours
+        numbers(use.held),
+        [int(use.average.get(kind, 0)) for kind in _KINDS],
+        use.running,
+        dict(use.gpus_of),
+        use.gpu_hours,
     )
 
 
@@ -152,8 +158,10 @@ class Pass:
     teams: dict[str, Held]
     whole: list[int]
     outcome: Outcome = field(default_factory=Outcome)
+    greedy: frozenset[str] = frozenset()
 
     def run(self) -> Outcome:
+        self.greedy = self.teams_above_their_part()
         while sum(map(len, self.outcome.granted.values())) < self.max_launches:
             asking = [lane for lane in self.lanes if lane.left > 0 and not lane.refused]
             if not asking:
@@ -169,13 +177,24 @@ class Pass:
                 self.keep_for(lane)
         return self.outcome
 
-    def place_in_order(self, lane: Lane) -> tuple[int, Fraction, datetime, int]:
-        held = self.teams[lane.head.team]
-        weight = Fraction(self.policy.team_weights.get(lane.head.team, 1))
+    def teams_above_their_part(self) -> frozenset[str]:
+        """More than a tenth above the mean by weight, when the pass begins."""
+        weights = {team: Fraction(self.policy.team_weights.get(team, 1)) for team in self.teams}
+        shares = {team: self.share_of(team) for team in self.teams}
+        whole = sum(weights.values()) or Fraction(1)
+        mean = sum(shares[team] * weights[team] for team in shares) / whole
+        return frozenset(team for team in shares if shares[team] > mean * Fraction(11, 10))
+
+    def share_of(self, team: str) -> Fraction:
+        held = self.teams[team]
         counted = [a + b for a, b in zip(held.now, held.before, strict=True)]
+        return share(counted, self.whole, Fraction(self.policy.team_weights.get(team, 1)))
+
+    def place_in_order(self, lane: Lane) -> tuple[int, Fraction, datetime, int]:
+        slower = 2 if lane.head.team in self.greedy else 1
         return (
-            -points(lane.head, self.policy, self.now),
-            share(counted, self.whole, weight),
+            -points(lane.head, self.policy, self.now, slower=slower),
+            self.share_of(lane.head.team),
             lane.head.enqueued_at,
             lane.head.job_id,
         )
@@ -219,7 +238,8 @@ class Pass:
     def keep_for(self, lane: Lane) -> None:
         waited = (self.now - lane.head.enqueued_at).total_seconds()
         overdue = waited > self.policy.reserve_after_seconds
-        if not overdue or not lane.is_first or len(self.outcome.kept) >= self.max_launches:
+        most = min(self.policy.reservations, self.max_launches)
+        if not overdue or not lane.is_first or len(self.outcome.kept) >= most:
             return
         request = lane.head.resources
         able = [
@@ -230,10 +250,16 @@ class Pass:
             and self.may_take(lane, box)
         ]
         if able:
-            best = max(covered(request, box) for box in able)
-            chosen = next(box for box in able if covered(request, box) == best)
+            chosen = min(able, key=lambda box: self.until(box, request))
             chosen.keep(request)
             self.outcome.kept[lane.head.lane_id] = chosen.name
+
+    def until(self, box: Box, request: Resources) -> tuple[bool, float, Fraction | float]:
+        """What is known to become free soonest; else what lacks least."""
+        tried = Box(box.name, box.gpu_type, box.free, box.room, box.ends)
+        tried.keep(request)
+        seconds = (tried.known_at - self.now).total_seconds() if tried.known_at else 0.0
+        return tried.known_at is None, seconds, -covered(request, box)
 
 
 def simulate(
@@ -256,7 +282,10 @@ def simulate(
         for node in nodes
     ]
     whole = [sum(numbers(node.allocatable)[kind] for node in nodes) for kind in range(3)]
-    teams = {head.team: held_of(uses.get(head.team, TeamUse())) for head in heads}
+    teams = {
+        team: held_of(uses.get(team, TeamUse()))
+        for team in sorted({head.team for head in heads if head.waiting} | uses.keys())
+    }
     lanes = [Lane(head, head.waiting) for head in heads]
     return Pass(policy, now, max_launches, boxes, lanes, teams, whole).run()
 

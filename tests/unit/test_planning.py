@@ -154,12 +154,17 @@ def some_quota(draw: random.Random) -> Quota:
     )
 
 
+def averages(held: Resources) -> dict[str, float]:
+    """What a team held lately, of each kind."""
+    return {kind.fact: float(kind.amount(held)) for kind in KINDS}
+
+
 def some_use(draw: random.Random) -> TeamUse:
     return TeamUse(
         held=part_of(draw, Resources(8, 8, 2)),
         running=draw.randint(0, 3),
         gpus_of={"a100": draw.randint(0, 2)},
-        average=part_of(draw, Resources(6, 6, 2)),
+        average=averages(part_of(draw, Resources(6, 6, 2))),
         gpu_hours=draw.choice((0.0, 9.5, 20.0)),
     )
 
@@ -206,6 +211,7 @@ def make_case(draw: random.Random) -> Case:
             ageing_seconds=600,
             ageing_limit=draw.choice((0, 10, 20)),
             reserve_after_seconds=300,
+            reservations=draw.choice((0, 1, 2, 8)),
             team_weights={"red": draw.choice((0.5, 1.0, 3.0)), "blue": 2.0},
             teams={
                 team: TeamPolicy(quota=some_quota(draw))
@@ -271,7 +277,8 @@ def test_nobody_overtakes_a_more_urgent_lane_that_asked_for_no_more(case: Case) 
         for other in case.heads:
             if other.lane_id not in counts:
                 continue
-            more_urgent = points(refused, case.policy, NOW) > points(other, case.policy, NOW)
+            slowest = points(refused, case.policy, NOW, slower=2)
+            more_urgent = slowest > points(other, case.policy, NOW)
             space = numbers(other.resources)
             no_larger = has_room(refused.resources, space, other.resources.gpu_type)
             assert not (more_urgent and no_larger)
@@ -709,13 +716,13 @@ def test_a_quota_on_one_type_of_gpu_leaves_the_others() -> None:
 
 def test_of_two_teams_that_hold_as_much_the_one_that_held_less_lately_goes_first() -> None:
     heads = [head(1, cpus(1), team="red", waited=100), head(2, cpus(1), team="green")]
-    uses = {"red": TeamUse(average=cpus(3)), "green": TeamUse(average=cpus(1))}
+    uses = {"red": TeamUse(average=averages(cpus(3))), "green": TeamUse(average=averages(cpus(1)))}
     assert granted(planned(heads, [node(free=cpus(1))], uses=uses)) == {2: 1}
 
 
 def test_what_is_held_now_counts_beside_what_was_held() -> None:
     heads = [head(1, cpus(1), team="red", waiting=9), head(2, cpus(1), team="green", waiting=9)]
-    uses = {"red": TeamUse(average=cpus(2))}
+    uses = {"red": TeamUse(average=averages(cpus(2)))}
     assert granted(planned(heads, [node(offer=cpus(4))], uses=uses)) == {1: 1, 2: 3}
 
 

@@ -20,7 +20,7 @@ The work grows with lanes and launches, never with the jobs that wait.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
@@ -40,6 +40,11 @@ from sentinels.core.policy import Policy
 from sentinels.core.preempting import Clearance, clearance
 from sentinels.core.quota import TeamUse, excess, lets_on, type_excess
 from sentinels.core.reserving import Reservation, reservation
+
+_CLEARLY = 1.1
+"""How far a share is above the mean before it is more than a coincidence of sizes."""
+_SLOWER = 2
+"""How many times longer a job of such a team waits until it rises by a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def plan(
     """
     ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
     waiting = [head for head in heads if head.waiting > 0]
-    for level in _levels(waiting, policy, now):
+    for level in _levels(waiting, ledger):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
     kept = {name: reserved.job_id for name, reserved in ledger.reserved.items()}
@@ -153,15 +158,29 @@ def _effective(priority: int, enqueued_at: datetime, policy: Policy, now: dateti
     return policy.effective_priority(priority, (now - enqueued_at).total_seconds())
 
 
-def _levels(
-    heads: Sequence[LaneHead], policy: Policy, now: datetime
-) -> Iterator[Sequence[LaneHead]]:
+def _levels(heads: Sequence[LaneHead], ledger: _Ledger) -> Iterator[Sequence[LaneHead]]:
+    """Lanes of one effective priority after the other. Those of a team that holds clearly more than
+    its part rise slower: a flood of its jobs, grown old, would go before all others' new ones.
+    """
+    greedy = _greedy({head.team for head in heads} | ledger.uses.keys(), ledger)
+
     def level(head: LaneHead) -> int:
-        return -_effective(head.priority, head.enqueued_at, policy, now)
+        waited = (ledger.now - head.enqueued_at).total_seconds()
+        slowed = waited / _SLOWER if head.team in greedy else waited
+        return -ledger.policy.effective_priority(head.priority, slowed)
 
     ordered = sorted(heads, key=lambda head: (level(head), head.enqueued_at, head.job_id))
     for _, members in groupby(ordered, key=level):
         yield list(members)
+
+
+def _greedy(teams: Set[str], ledger: _Ledger) -> frozenset[str]:
+    """The teams whose share is clearly above the mean by weight, of those that wait or hold."""
+    weights = {team: ledger.policy.team_weights.get(team, 1.0) for team in teams}
+    shares = {team: ledger.share(team) for team in teams}
+    whole = sum(weights.values())
+    mean = sum(shares[team] * weights[team] for team in teams) / whole if whole else 0.0
+    return frozenset(team for team in teams if shares[team] > mean * _CLEARLY)
 
 
 def _serve(level: Sequence[LaneHead], ledger: _Ledger) -> None:
@@ -228,7 +247,7 @@ class _Ledger:
         # One division, so that equal shares of teams with different weights are equal floats.
         return max(
             (
-                (kind.amount(use.held) + kind.amount(use.average))
+                (kind.amount(use.held) + use.average.get(kind.fact, 0.0))
                 / (kind.amount(self._totals) * weight)
                 for kind in KINDS
                 if kind.amount(self._totals)
@@ -312,7 +331,8 @@ class _Ledger:
         starve, and how long the next one has waited is not known: none is kept for it. No more
         nodes are kept than jobs may be launched.
         """
-        if head.lane_id in self.granted or len(self.reserved) >= self.max_launches:
+        most = min(self.policy.reservations, self.max_launches)
+        if head.lane_id in self.granted or len(self.reserved) >= most:
             return
         if not self._clear(head) and self._is_overdue(head):
             self._reserve(head)
@@ -341,7 +361,13 @@ class _Ledger:
             return
         allowed = [node for node in able if self._may_go_to(head, node)]
         if allowed:
-            self._keep_node(head, max(allowed, key=lambda node: coverage(request, node.free)))
+            self._keep_node(head, min(allowed, key=lambda node: self._until(node, head)))
+
+    def _until(self, node: FreeNode, head: LaneHead) -> tuple[bool, float, float]:
+        """The sooner a node is known to have room the better; else the less it lacks."""
+        known = reservation(node, head.job_id, head.resources).starts_by
+        seconds = (known - self.now).total_seconds() if known else 0.0
+        return known is None, seconds, -coverage(head.resources, node.free)
 
     def _keep_node(self, head: LaneHead, node: FreeNode) -> None:
         self.reserved[node.name] = reservation(node, head.job_id, head.resources)

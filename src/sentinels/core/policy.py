@@ -47,14 +47,16 @@ class Policy:
 
     A waiting job rises by one class for every ``ageing_seconds``, up to ``ageing_limit`` points.
     One that has waited ``reserve_after_seconds`` and fits no node now gets a node kept free for
-    it. ``team_weights`` are the teams' parts in the fair share; a team that is not named has 1.
-    What a team held counts half after ``half_life_seconds``; 0: only what it holds now counts.
+    it, at most ``reservations`` of them at a time. ``team_weights`` are the teams' parts in the
+    fair share; a team that is not named has 1. What a team held counts half after
+    ``half_life_seconds``; 0: only what it holds now counts.
     """
 
     priority_classes: Mapping[str, int] = field(default_factory=lambda: PRIORITY_CLASSES)
     ageing_seconds: float = 6 * 3600
     ageing_limit: int = 30
     reserve_after_seconds: float = 900
+    reservations: int = 8
     team_weights: Mapping[str, float] = field(default_factory=dict)
     half_life_seconds: float = 24 * 3600
     teams: Mapping[str, TeamPolicy] = field(default_factory=dict)

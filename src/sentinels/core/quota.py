@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sentinels.core.capacity import CPU, GPU, MEMORY, Kind, Resources, add
+from sentinels.core.capacity import CPU, GPU, KINDS, MEMORY, Kind, Resources, add, subtract
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Quota:
 class TeamUse:
     """What a team's live attempts hold, how many they are, and what it held before.
 
-    ``average`` is what it held lately, by the decaying window of the policy. ``gpus_of`` are the
-    GPUs held of each type of node.
+    ``average`` is what it held lately of each kind (``Kind.fact``), by the decaying window of the
+    policy. ``gpus_of`` are the GPUs held of each type of node.
     """
 
     held: Resources = field(default_factory=Resources)
     running: int = 0
     gpus_of: Mapping[str, int] = field(default_factory=dict)
-    average: Resources = field(default_factory=Resources)
+    average: Mapping[str, float] = field(default_factory=dict)
     gpu_hours: float = 0.0
 
     def more(self, request: Resources, gpu_type: str | None) -> TeamUse:
@@ -50,6 +50,28 @@ class TeamUse:
             gpus_of = {**gpus_of, gpu_type: gpus_of.get(gpu_type, 0) + request.gpus}
         held = add(self.held, request)
         return replace(self, held=held, running=self.running + 1, gpus_of=gpus_of)
+
+    def less(self, request: Resources, gpu_type: str | None) -> TeamUse:
+        """The same after an attempt has ended on a node with GPUs of this type."""
+        gpus_of = self.gpus_of
+        if request.gpus and gpu_type:
+            gpus_of = {**gpus_of, gpu_type: max(0, gpus_of.get(gpu_type, 0) - request.gpus)}
+        held, running = subtract(self.held, request), max(0, self.running - 1)
+        return replace(self, held=held, running=running, gpus_of=gpus_of)
+
+
+def lately(use: TeamUse, *, seconds: float, half_life: float) -> TeamUse:
+    """The use after so many seconds in which it held what it holds: the average follows, and half
+    of what is older than ``half_life`` is forgotten. A half-life of 0 forgets at once.
+    """
+    kept = 0.5 ** (seconds / half_life) if half_life > 0 else 0.0
+    fresh = 1.0 - kept if half_life > 0 else 0.0
+    average = {
+        kind.fact: use.average.get(kind.fact, 0.0) * kept + kind.amount(use.held) * fresh
+        for kind in KINDS
+    }
+    hours = use.gpu_hours + use.held.gpus * seconds / 3600
+    return replace(use, average=average, gpu_hours=hours)
 
 
 @dataclass(frozen=True, slots=True)
