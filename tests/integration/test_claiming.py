@@ -136,6 +136,6 @@ def test_a_claim_takes_no_more_than_there_is(desk: Desk) -> None:
         assert admission is not None
         claimed = admission.claim([Grant(lane, ("box",) * 5)], lease_seconds=30)
         assert list(claimed) == [Claim(ref(job_id), "box")]
-        assert [held for _, _, held in admission.live()] == [
+        assert [each.held for each in admission.live()] == [
             Resources(cpu_millis=1000, memory_bytes=1024**3)
         ]

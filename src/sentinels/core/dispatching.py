@@ -8,20 +8,33 @@ out: a ``PassReport``. Before: ``functions/dispatch``. Next: ``planning``, then 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sentinels.core.capacity import FreeNode, Node, Resources, Snapshot, free_nodes
-from sentinels.core.errors import SentinelsError
+from sentinels.core.capacity import FreeNode, Node, Snapshot, free_nodes
+from sentinels.core.errors import ClusterUnavailable, SentinelsError
+from sentinels.core.job import JobId, Reason
 from sentinels.core.launching import Launcher
 from sentinels.core.pacing import launch_budget
 from sentinels.core.planning import Plan, plan
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Tracker
-from sentinels.core.queueing import Admission, Claim, DispatchQueue, NodeWish, PassReport
-from sentinels.core.quota import TeamUse
-from sentinels.core.settling import Settled, SettlePorts, sweep
+from sentinels.core.preempting import Clearance
+from sentinels.core.queueing import (
+    Admission,
+    Claim,
+    DispatchQueue,
+    LiveRequest,
+    NodeWish,
+    PassReport,
+    PastUse,
+)
+from sentinels.core.quota import TeamUse, lately
+from sentinels.core.settling import Settled, SettlePorts, leave_words, sweep
 from sentinels.core.workload import Placement, WorkloadRef
+
+_KEEP_SECONDS = 10.0
+"""How old what is kept of the teams' use may become: a pass may come many times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,12 @@ class DispatchPorts:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What an admission claimed, and how many lanes are left waiting."""
+    """What an admission claimed, who is asked to leave, and how many lanes are left waiting."""
 
     claims: Sequence[Claim] = ()
     kept: tuple[str, ...] = ()
     waiting_lanes: int = 0
+    clearances: Sequence[Clearance] = ()
 
 
 def run_pass(ports: DispatchPorts) -> PassReport:
@@ -56,7 +70,11 @@ def run_pass(ports: DispatchPorts) -> PassReport:
     try:
         settled = sweep(ports.settle, launcher.launch)
         admitted = _admit(ports, settled, begin)
-        troubles = [*settled.troubles, *_launch(ports, launcher, admitted)]
+        troubles = [
+            *settled.troubles,
+            *_ask_to_leave(ports, admitted),
+            *_launch(ports, launcher, admitted),
+        ]
     except SentinelsError as error:
         ports.queue.record_pass(_report(ports, begin, error=str(error)))
         raise
@@ -84,9 +102,10 @@ def _admit(ports: DispatchPorts, settled: Settled, begin: float) -> Admitted:
         planned, heads = _plan(ports, admission, _View(snapshot, frozenset(settled.running)), most)
         claims = admission.claim(planned.grants, lease_seconds=ports.settle.limits.lease_seconds)
         admission.record_decisions(planned.decisions)
+        admission.ask_to_leave(planned.clearances)
         ports.settle.failpoint("dispatch.before_claim_commit")
     ports.settle.failpoint("dispatch.after_claim_commit")
-    return Admitted(claims, tuple(planned.kept), heads)
+    return Admitted(claims, tuple(planned.kept), heads, planned.clearances)
 
 
 def _nodes(ports: DispatchPorts) -> Snapshot:
@@ -125,27 +144,58 @@ class _View:
     snapshot: Snapshot
     running: frozenset[str]
 
-    def free(self, live: Sequence[tuple[WorkloadRef, str, Resources]]) -> list[FreeNode]:
+    def free(self, live: Sequence[LiveRequest]) -> list[FreeNode]:
         """What is free. What was placed before and is on no node any more has ended."""
-        in_flight = {ref.name: held for ref, _, held in live if ref.name not in self.running}
-        return free_nodes(self.snapshot, in_flight=in_flight)
+        in_flight = {each.ref.name: each.held for each in live if each.ref.name not in self.running}
+        tenants = {each.ref.name: each.tenant for each in live}
+        return free_nodes(self.snapshot, in_flight=in_flight, tenants=tenants)
+
+    def uses(
+        self, live: Sequence[LiveRequest], past: Mapping[str, PastUse], half_life: float
+    ) -> dict[str, TeamUse]:
+        """What each team holds and held; GPUs count by the type of the node that they are on."""
+        types = {node.name: node.allocatable.gpu_type for node in self.snapshot.nodes}
+        uses: dict[str, TeamUse] = defaultdict(TeamUse)
+        for each in live:
+            gpu_type = types.get(each.node or "") or each.held.gpu_type
+            uses[each.team] = uses[each.team].more(each.held, gpu_type)
+        for team, before in past.items():
+            held = replace(uses[team], average=before.average, gpu_hours=before.gpu_hours)
+            uses[team] = lately(held, seconds=before.seconds_ago, half_life=half_life)
+        return dict(uses)
 
 
 def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) -> tuple[Plan, int]:
     heads = admission.lane_heads(depth=ports.max_launches)
     live = admission.live()
-    uses: dict[str, TeamUse] = defaultdict(TeamUse)
-    for _, team, held in live:
-        uses[team] = uses[team].more(held, held.gpu_type)
+    policy = ports.policy.with_weights(admission.team_weights())
+    past = admission.past_uses()
+    uses = view.uses(live, past, policy.half_life_seconds)
+    if any(team not in past or past[team].seconds_ago >= _KEEP_SECONDS for team in uses):
+        admission.keep_uses(uses)
     planned = plan(
         heads=heads,
         nodes=view.free(live),
         uses=uses,
-        policy=ports.policy.with_weights(admission.team_weights()),
+        policy=policy,
         now=ports.settle.clock(),
         max_launches=most,
     )
     return planned, len(heads)
+
+
+def _ask_to_leave(ports: DispatchPorts, admitted: Admitted) -> list[str]:
+    """Stop those who make place; whom this does not reach now, the next sweep asks again."""
+    troubles = []
+    for clearance in admitted.clearances:
+        for tenant in clearance.asked:
+            ref = WorkloadRef(JobId(tenant.job_id), tenant.attempt)
+            try:
+                message = leave_words(clearance.job_id)
+                ports.settle.cluster.stop(ref, why=Reason.PREEMPTED, message=message)
+            except ClusterUnavailable as trouble:
+                troubles.append(f"{ref.name}: {trouble}")
+    return troubles
 
 
 def _launch(ports: DispatchPorts, launcher: Launcher, admitted: Admitted) -> list[str]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.capacity import Node, Resources, Snapshot, Tenant
 from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.observation import Finished
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
+from sentinels.core.preempting import Clearance
+from sentinels.core.quota import TeamUse
 from sentinels.core.retrying import PastAttempt
 from sentinels.core.submission import Submission
 from sentinels.core.workload import Image, WorkloadRef
@@ -101,7 +103,7 @@ class LiveAttempt:
 
     ``launched`` is whether the workload's creation was recorded; ``lease_expired`` that nobody
     drives the launch any more; ``seconds_since_launch`` counts from the claim while not launched.
-    All three are PostgreSQL's clock's words.
+    All three are PostgreSQL's clock's words. ``leaves_for`` is the job whose place it is to make.
     """
 
     ref: WorkloadRef
@@ -118,6 +120,7 @@ class LiveAttempt:
     submitted_at: datetime
     cancel_actor: str | None
     run: TrackerRun | None
+    leaves_for: JobId | None = None
 
     @property
     def cancel_requested(self) -> bool:
@@ -227,6 +230,49 @@ class Claim:
     node: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """What a live attempt holds, on which node (None: not seen on one yet), for how long at most.
+
+    ``priority`` is its class's number, ``time_limit`` in seconds.
+    """
+
+    ref: WorkloadRef
+    team: str
+    priority: int
+    held: Resources
+    node: str | None
+    started_at: datetime | None
+    time_limit: int | None
+    leaves_for: JobId | None
+
+    @property
+    def tenant(self) -> Tenant:
+        """As the planner sees it."""
+        limit = None if self.time_limit is None else timedelta(seconds=self.time_limit)
+        ends_by = self.started_at + limit if self.started_at and limit else None
+        return Tenant(
+            self.ref.job_id,
+            self.ref.attempt,
+            self.held,
+            self.priority,
+            self.started_at,
+            ends_by,
+            self.leaves_for,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """What a team held of each kind, as a decaying average, and its GPU-hours of this month, as of
+    so many seconds ago.
+    """
+
+    average: Mapping[str, float]
+    gpu_hours: float
+    seconds_ago: float
+
+
 class Admission(Protocol):
     """An open admission: the dispatch lock is held until it closes, then all of it commits."""
 
@@ -242,8 +288,20 @@ class Admission(Protocol):
         """Each team's weight in the fair share."""
         ...
 
-    def live(self) -> Sequence[tuple[WorkloadRef, str, Resources]]:
-        """Every live attempt's workload, its team and what it holds."""
+    def live(self) -> Sequence[LiveRequest]:
+        """What every live attempt holds."""
+        ...
+
+    def past_uses(self) -> Mapping[str, PastUse]:
+        """What each team held, as it was last kept."""
+        ...
+
+    def keep_uses(self, uses: Mapping[str, TeamUse]) -> None:
+        """Keep what each team held, up to now."""
+        ...
+
+    def ask_to_leave(self, clearances: Sequence[Clearance]) -> None:
+        """Mark those whose places other jobs need."""
         ...
 
     def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sentinels.core.errors import ClusterUnavailable
-from sentinels.core.job import JobState, Move, Outcome, Reason
+from sentinels.core.job import JobId, JobState, Move, Outcome, Reason
 from sentinels.core.notice import TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.ports import Clock, Cluster, Failpoint
@@ -140,9 +140,16 @@ def verdict(attempt: LiveAttempt, seen: Observation, *, ports: SettlePorts) -> V
             return _absent(attempt, ports)
 
 
+def leave_words(job_id: JobId) -> str:
+    """What is said to an attempt whose place a more urgent job needs."""
+    return f"its place was needed by job {job_id}, which is more urgent"
+
+
 def _stop(attempt: LiveAttempt, seen: Pending | Running) -> Stop | None:
     if attempt.cancel_requested:
         return Stop(Reason.CANCELLED)
+    if attempt.leaves_for is not None:
+        return Stop(Reason.PREEMPTED, leave_words(attempt.leaves_for))
     if seen.stop_for:
         return Stop(seen.stop_for.reason, seen.stop_for.message)
     return None

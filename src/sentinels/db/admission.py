@@ -12,15 +12,17 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select
 
-from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.capacity import KINDS, Node, Snapshot
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
-from sentinels.core.queueing import Claim, NodeWish, PassReport
+from sentinels.core.preempting import Clearance
+from sentinels.core.queueing import Claim, LiveRequest, NodeWish, PassReport, PastUse
+from sentinels.core.quota import TeamUse
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import statement, transaction
-from sentinels.db.rows import lane_head_of, ref_of, resources_of
+from sentinels.db.rows import lane_head_of, live_request_of, ref_of
 from sentinels.db.tables import teams
 
 
@@ -45,10 +47,44 @@ class PostgresAdmission:
         rows = self._connection.execute(select(teams.c.name, teams.c.weight))
         return {row.name: row.weight for row in rows}
 
-    def live(self) -> Sequence[tuple[WorkloadRef, str, Resources]]:
+    def live(self) -> Sequence[LiveRequest]:
         """See ``Admission.live``."""
         rows = self._connection.execute(statement("live_requests")).mappings()
-        return [(ref_of(row), row["team"], resources_of(row)) for row in rows]
+        return [live_request_of(row) for row in rows]
+
+    def past_uses(self) -> Mapping[str, PastUse]:
+        """See ``Admission.past_uses``."""
+        rows = self._connection.execute(statement("team_uses")).mappings()
+        return {
+            row["team"]: PastUse(
+                {kind.fact: row[kind.fact] for kind in KINDS},
+                row["gpu_hours"],
+                max(0.0, float(row["seconds"])),
+            )
+            for row in rows
+        }
+
+    def keep_uses(self, uses: Mapping[str, TeamUse]) -> None:
+        """See ``Admission.keep_uses``."""
+        records = [
+            {
+                "team": team,
+                **{kind.fact: use.average.get(kind.fact, 0.0) for kind in KINDS},
+                "gpu_hours": use.gpu_hours,
+            }
+            for team, use in uses.items()
+        ]
+        self._connection.execute(statement("keep_team_uses"), {"uses": json.dumps(records)})
+
+    def ask_to_leave(self, clearances: Sequence[Clearance]) -> None:
+        """See ``Admission.ask_to_leave``."""
+        asked = [
+            {"job_id": each.job_id, "attempt": each.attempt, "leaves_for": clearance.job_id}
+            for clearance in clearances
+            for each in clearance.asked
+        ]
+        if asked:
+            self._connection.execute(statement("ask_to_leave"), {"asked": json.dumps(asked)})
 
     def claim(self, grants: Sequence[Grant], *, lease_seconds: float) -> Sequence[Claim]:
         """See ``Admission.claim``."""

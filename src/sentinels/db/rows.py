@@ -10,7 +10,8 @@ from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobId, JobState
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import TrackerRun
-from sentinels.core.queueing import LiveAttempt
+from sentinels.core.quantity import parse_duration
+from sentinels.core.queueing import LiveAttempt, LiveRequest
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import read_submission
 from sentinels.core.workload import Image, ImageKind, WorkloadRef
@@ -74,7 +75,28 @@ def lane_head_of(row: RowMapping) -> LaneHead:
         job_id=JobId(row["job_id"]),
         enqueued_at=row["enqueued_at"],
         waiting=row["waiting"],
+        time_limit=seconds_of(row["time_limit"]),
+        avoids=frozenset(row["avoids"]),
     )
+
+
+def live_request_of(row: RowMapping) -> LiveRequest:
+    """A row of ``live_requests.sql``."""
+    return LiveRequest(
+        ref=ref_of(row),
+        team=row["team"],
+        priority=row["priority"],
+        held=resources_of(row),
+        node=row["node"],
+        started_at=row["started_at"],
+        time_limit=seconds_of(row["time_limit"]),
+        leaves_for=row["leaves_for"],
+    )
+
+
+def seconds_of(time_limit: str | None) -> int | None:
+    """A config's time limit."""
+    return parse_duration(time_limit) if time_limit else None
 
 
 def live_attempt_of(row: RowMapping) -> LiveAttempt:
@@ -94,6 +116,7 @@ def live_attempt_of(row: RowMapping) -> LiveAttempt:
         submitted_at=row["submitted_at"],
         cancel_actor=row["cancel_actor"] if row["cancel_requested_at"] else None,
         run=_run_of(row),
+        leaves_for=row.get("leaves_for"),
     )
 
 

@@ -10,11 +10,13 @@ a state change touches, so state changes stay heap-only updates. Next:
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     Identity,
@@ -143,6 +145,13 @@ jobs = Table(
     moment("finished_at"),
     moment("cancel_requested_at"),
     Column("cancel_actor", Text),
+    Column(
+        "avoids",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="nodes that its next attempt keeps away from",
+    ),
     CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL}))", name="finished"),
     CheckConstraint("state <> 'succeeded' OR reason IS NULL", name="success_has_no_reason"),
     UniqueConstraint("user_id", "idem_key"),
@@ -180,6 +189,7 @@ attempts = Table(
     Column("mean_gpu_percent", Double),
     Column("peak_cpu_cores", Double),
     Column("dossier", JSONB),
+    Column("leaves_for", BigInteger, comment="the job for which it was asked to leave"),
     PrimaryKeyConstraint("job_id", "attempt"),
     Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),
     postgresql_with={"fillfactor": "80"},
@@ -254,6 +264,39 @@ nodes = Table(
     Column("detail", Text, nullable=False, server_default="", comment="why it is not ready"),
     Column("wish", Text, comment="what an operator wants of it"),
     CheckConstraint("wish IN ('close', 'open')", name="wish"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    big_identity(),
+    Column("document", JSON, nullable=False, comment="as it was applied, its order kept"),
+    Column("actor", Text, nullable=False),
+    now("at"),
+)
+
+team_uses = Table(
+    "team_uses",
+    metadata,
+    Column("team_id", Integer, primary_key=True, autoincrement=False),
+    Column("cpu_millis", Double, nullable=False, server_default="0"),
+    Column("memory_bytes", Double, nullable=False, server_default="0"),
+    Column("gpus", Double, nullable=False, server_default="0"),
+    Column(
+        "gpu_hours",
+        Double,
+        nullable=False,
+        server_default="0",
+        comment="since the month began",
+    ),
+    Column(
+        "month",
+        Date,
+        nullable=False,
+        server_default=text("date_trunc('month', now() AT TIME ZONE 'UTC')"),
+    ),
+    now("at"),
+    postgresql_with={"fillfactor": "50"},
 )
 
 passes = Table(

@@ -6,7 +6,6 @@ from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
-from sentinels.core.quantity import parse_duration
 from sentinels.core.reading import (
     AttemptView,
     EventView,
@@ -15,7 +14,7 @@ from sentinels.core.reading import (
     NoticeView,
     Pulse,
 )
-from sentinels.db.rows import image_of, ref_of, resources_of
+from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of
 
 
 def job_of(row: RowMapping) -> JobView:
@@ -94,7 +93,7 @@ def node_job_of(row: RowMapping) -> NodeJob:
         team=row["team"],
         node=row["node"],
         started_at=row["started_at"],
-        time_limit=parse_duration(row["time_limit"]) if row["time_limit"] else None,
+        time_limit=seconds_of(row["time_limit"]),
     )
 
 

@@ -1,7 +1,7 @@
 -- The planner's input: one row a ready lane, with its first job and how many wait (counted to :depth).
 SELECT l.id AS lane_id, t.name AS team, t.weight, l.priority,
        s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type,
-       h.job_id, h.enqueued_at, n.waiting
+       h.job_id, h.enqueued_at, n.waiting, j.config->>'time_limit' AS time_limit, j.avoids
   FROM lanes l
   JOIN teams t ON t.id = l.team_id
   JOIN shapes s ON s.id = l.shape_id
@@ -14,4 +14,5 @@ SELECT l.id AS lane_id, t.name AS team, t.weight, l.priority,
               SELECT FROM queue q
                WHERE q.lane_id = l.id AND q.job_id >= l.low_job_id
                ORDER BY q.job_id LIMIT :depth) bounded) n
+  JOIN jobs j ON j.id = h.job_id
  WHERE l.ready

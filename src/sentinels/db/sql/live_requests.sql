@@ -1,5 +1,7 @@
--- What every live attempt holds, with its team: the reservations of a pass.
-SELECT a.job_id, a.attempt, t.name AS team, s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type
+-- What every live attempt holds, whose it is, where it is and until when: the reservations of a pass.
+SELECT a.job_id, a.attempt, t.name AS team, j.priority, a.node, a.started_at, a.leaves_for,
+       j.config->>'time_limit' AS time_limit,
+       s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type
   FROM attempts a
   JOIN jobs j ON j.id = a.job_id
   JOIN teams t ON t.id = j.team_id
