@@ -9,13 +9,63 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from sentinels.core.errors import Fault
+from sentinels.core.quantity import format_duration
 from sentinels.core.quota import Quota
+from sentinels.core.submission import Submission
 
 PRIORITY_CLASSES: Mapping[str, int] = {"low": 10, "normal": 20, "high": 30, "urgent": 40}
 CLASS_STEP = 10
 """How far two neighbouring priority classes are apart, and what one step of ageing adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose push it is, as far as a policy asks."""
+
+    user: str
+    team: str
+    role: str = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Pushes that get a priority class where they name none: all that is given must fit. Names may
+    have ``*`` and ``?``; a label's pattern of None asks only that it is there.
+    """
+
+    priority: str
+    experiment: str | None = None
+    user: str | None = None
+    team: str | None = None
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+
+    def fits(self, submission: Submission, person: Person) -> bool:
+        """Whether it is about this push."""
+        named = (
+            (self.experiment, submission.experiment),
+            (self.user, person.user),
+            (self.team, person.team),
+        )
+        return all(_matches(pattern, name) for pattern, name in named) and all(
+            name in submission.labels and _matches(pattern, submission.labels[name])
+            for name, pattern in self.labels.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use a class: anybody of these roles, users or teams."""
+
+    roles: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+
+    def lets(self, person: Person) -> bool:
+        """Whether the person is among them."""
+        return person.role in self.roles or person.user in self.users or person.team in self.teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +100,11 @@ class Policy:
     it, at most ``reservations`` of them at a time. ``team_weights`` are the teams' parts in the
     fair share; a team that is not named has 1. What a team held counts half after
     ``half_life_seconds``; 0: only what it holds now counts.
+
+    A push that names no class gets that of the first of the ``rules`` that fits, else
+    ``default_class``. A class that ``access`` does not name is everybody's. ``default_limit`` and
+    ``longest_limit`` are time limits in seconds: what a job has that names none, and the greatest
+    that it may name.
     """
 
     priority_classes: Mapping[str, int] = field(default_factory=lambda: PRIORITY_CLASSES)
@@ -61,6 +116,11 @@ class Policy:
     half_life_seconds: float = 24 * 3600
     teams: Mapping[str, TeamPolicy] = field(default_factory=dict)
     preemption: Preemption = Preemption()
+    default_class: str = "normal"
+    rules: tuple[Rule, ...] = ()
+    access: Mapping[str, Access] = field(default_factory=dict)
+    default_limit: int | None = None
+    longest_limit: int | None = None
 
     def with_weights(self, team_weights: Mapping[str, float]) -> Policy:
         """The same policy with these weights, but for teams whose weight it names itself."""
@@ -89,12 +149,47 @@ class Policy:
             and self.class_name(other) in self.preemption.of
         )
 
+    def class_for(self, submission: Submission, person: Person) -> str:
+        """The class of a push that names none."""
+        fitting = (rule.priority for rule in self.rules if rule.fits(submission, person))
+        return next(fitting, self.default_class)
 
-def priority_faults(priority: str, policy: Policy) -> list[Fault]:
-    """The fault of a priority class that does not exist."""
-    if priority in policy.priority_classes:
+    def limit_for(self, time_limit: int | None) -> int | None:
+        """The time limit of a push: its own, else the policy's."""
+        return self.default_limit if time_limit is None else time_limit
+
+
+def _matches(pattern: str | None, name: str) -> bool:
+    return pattern is None or fnmatchcase(name, pattern)
+
+
+def priority_faults(priority: str, policy: Policy, person: Person | None = None) -> list[Fault]:
+    """The fault of a priority class that does not exist, or is not this person's to use."""
+    if priority not in policy.priority_classes:
+        known = list(policy.priority_classes)
+        close = difflib.get_close_matches(priority, known, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}"
+        message = "there is no such priority class"
+        return [Fault("priority", message, value=priority, remedy=remedy)]
+    access = policy.access.get(priority)
+    if person is None or access is None or access.lets(person):
         return []
-    known = list(policy.priority_classes)
-    close = difflib.get_close_matches(priority, known, n=1)
-    remedy = f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}"
-    return [Fault("priority", "there is no such priority class", value=priority, remedy=remedy)]
+    may = [name for name in policy.priority_classes if _is_open(policy, name, person)]
+    remedy = f"you may use: {', '.join(may)}"
+    return [Fault("priority", "is not for you to use", value=priority, remedy=remedy)]
+
+
+def limit_faults(time_limit: int | None, policy: Policy) -> list[Fault]:
+    """The fault of a time limit above the greatest, or of none where one is needed."""
+    longest, limit = policy.longest_limit, policy.limit_for(time_limit)
+    if longest is None or (limit is not None and limit <= longest):
+        return []
+    remedy = f"give at most {format_duration(longest)}: --time-limit {format_duration(longest)}"
+    if limit is None:
+        return [Fault("time_limit", "is needed here", remedy=remedy)]
+    value = format_duration(limit)
+    return [Fault("time_limit", "is above the greatest", value=value, remedy=remedy)]
+
+
+def _is_open(policy: Policy, name: str, person: Person) -> bool:
+    return name not in policy.access or policy.access[name].lets(person)
