@@ -158,7 +158,7 @@ def test_a_newer_database_is_left_alone_and_served(database_url: str) -> None:
     assert db("status", "--database-url", database_url) == (0, f"{newer}: nothing to do\n", "")
     engine = make_engine(database_url)
     try:
-        assert PostgresReading(engine, policy=Policy()).behind() is None
+        assert PostgresReading(engine, policy=Policy).behind() is None
     finally:
         engine.dispose()
 
@@ -189,7 +189,7 @@ def test_what_is_asked_of_a_database_without_tables_says_so(empty: str) -> None:
     engine = make_engine(empty)
     try:
         with pytest.raises(NotMigrated, match=r"has not been migrated.*does not exist") as error:
-            PostgresReading(engine, policy=Policy()).pulse()
+            PostgresReading(engine, policy=Policy).pulse()
     finally:
         engine.dispose()
     assert error.value.remedy == "run: sentinels db upgrade"

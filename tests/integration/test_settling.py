@@ -11,6 +11,7 @@ from sentinels.clock import utc_now
 from sentinels.core.errors import ClusterUnavailable, Conflict, LaunchRejected, NotFound
 from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Absent, Finished, Pending, Running
+from sentinels.core.policy import Policy
 from sentinels.core.settling import settle_jobs
 from sentinels.core.submitting import SubmitPorts, cancel
 from sentinels.db.intake import PostgresIntake
@@ -28,7 +29,7 @@ def running() -> Running:
 
 def ask_cancel(desk: Desk, job_id: JobId) -> str:
     ports = SubmitPorts(
-        PostgresIntake(desk.engine, nothing), AnyImage(), AnyData(), desk.pokes, desk.policy
+        PostgresIntake(desk.engine, nothing), AnyImage(), AnyData(), desk.pokes, Policy
     )
     return cancel(ports, desk.caller, job_id).value
 

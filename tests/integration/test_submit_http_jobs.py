@@ -152,7 +152,7 @@ def test_the_statements_themselves_keep_teams_apart(
     client: Client, stranger: Client, desk: Desk, engine: Engine
 ) -> None:
     job = client.push(name="secret").json["jobs"][0]["id"]
-    reading, eve = PostgresReading(engine, policy=Policy()), caller_of(engine, "eve-token")
+    reading, eve = PostgresReading(engine, policy=Policy), caller_of(engine, "eve-token")
     assert eve is not None
     assert [view.id for view in reading.jobs(desk.caller, [job])] == [job]
     assert reading.jobs(eve, [job]) == []

@@ -79,7 +79,7 @@ class Desk:
             images=self.images,
             data=AnyData(),
             events=self.pokes,
-            policy=self.policy,
+            policy=lambda: self.policy,
         )
         config = {"command": ["python", "main.py"], **config}
         return push(ports, self.caller, image="/code/digits", config=config, key=key)
@@ -104,7 +104,7 @@ class Desk:
                 tracker=self.tracker,
                 tracker_url="",
                 stopwatch=time.monotonic,
-                policy=self.policy,
+                policy=lambda: self.policy,
                 max_launches=self.max_launches,
                 paced=self.paced,
             )

@@ -194,9 +194,9 @@ def make_door(
         images=AnyImage(),
         data=AnyData(),
         events=desk.pokes,
-        policy=desk.policy,
+        policy=lambda: desk.policy,
     )
-    reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
+    reading, telemetry = PostgresReading(desk.engine, policy=lambda: desk.policy), Telemetry()
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=ports,

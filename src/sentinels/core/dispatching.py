@@ -17,7 +17,7 @@ from sentinels.core.job import JobId, Reason
 from sentinels.core.launching import Launcher
 from sentinels.core.pacing import launch_budget
 from sentinels.core.planning import Plan, plan
-from sentinels.core.policy import Policy
+from sentinels.core.policy import CurrentPolicy, Policy
 from sentinels.core.ports import Tracker
 from sentinels.core.preempting import Clearance
 from sentinels.core.queueing import (
@@ -48,7 +48,7 @@ class DispatchPorts:
     tracker: Tracker | None
     tracker_url: str
     stopwatch: Callable[[], float]
-    policy: Policy
+    policy: CurrentPolicy
     max_launches: int = 50
     paced: bool = False
 
@@ -93,13 +93,13 @@ def run_pass(ports: DispatchPorts) -> PassReport:
 
 
 def _admit(ports: DispatchPorts, settled: Settled, begin: float) -> Admitted:
-    snapshot = _nodes(ports)
+    view = _View(_nodes(ports), frozenset(settled.running), ports.policy())
     most = _budget(ports, settled.unstarted, begin)
     with ports.queue.admission() as admission:
         if admission is None:
             return Admitted()
         admission.release_deferred()
-        planned, heads = _plan(ports, admission, _View(snapshot, frozenset(settled.running)), most)
+        planned, heads = _plan(ports, admission, view, most)
         claims = admission.claim(planned.grants, lease_seconds=ports.settle.limits.lease_seconds)
         admission.record_decisions(planned.decisions)
         admission.ask_to_leave(planned.clearances)
@@ -139,10 +139,13 @@ def _budget(ports: DispatchPorts, unstarted: int, begin: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The nodes, and the names of the workloads that were seen running before that."""
+    """The nodes, the names of the workloads that were seen running before that, and the policy in
+    force.
+    """
 
     snapshot: Snapshot
     running: frozenset[str]
+    policy: Policy
 
     def free(self, live: Sequence[LiveRequest]) -> list[FreeNode]:
         """What is free. What was placed before and is on no node any more has ended."""
@@ -168,7 +171,7 @@ class _View:
 def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) -> tuple[Plan, int]:
     heads = admission.lane_heads(depth=ports.max_launches)
     live = admission.live()
-    policy = ports.policy.with_weights(admission.team_weights())
+    policy = view.policy.with_weights(admission.team_weights())
     past = admission.past_uses()
     uses = view.uses(live, past, policy.half_life_seconds)
     if any(team not in past or past[team].seconds_ago >= _KEEP_SECONDS for team in uses):

@@ -7,7 +7,7 @@ out: numbers for ``planning``, answers for ``submitting``. Next: ``quota``, ``pl
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -19,6 +19,10 @@ from sentinels.core.submission import Submission
 PRIORITY_CLASSES: Mapping[str, int] = {"low": 10, "normal": 20, "high": 30, "urgent": 40}
 CLASS_STEP = 10
 """How far two neighbouring priority classes are apart, and what one step of ageing adds."""
+
+
+CurrentPolicy = Callable[[], "Policy"]
+"""Answers with the policy in force. Raises ``QueueUnavailable``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sentinels.core.ports import Cluster, Json, TrackerRun
 from sentinels.core.queueing import Caller, LiveAttempt
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import expand_sweep, read_submission
-from sentinels.core.submitting import SubmitPorts, check
+from sentinels.core.submitting import SubmitPorts, check, under_policy
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
 NOT_YET = 0
@@ -31,7 +31,7 @@ def preview(
 
     Raises ``InvalidSubmission`` with every fault.
     """
-    submission = read_submission(image, config)
+    submission = under_policy(ports, caller, read_submission(image, config))
     found = check(ports, caller, submission)
     return [
         cluster.preview(_workload(ports, caller, each, found)) for each in expand_sweep(submission)

@@ -81,6 +81,10 @@ class IntakeQueue(Protocol):
         """The nodes as the last dispatch pass saw them."""
         ...
 
+    def waiting(self, caller: Caller, *, most: int) -> int:
+        """How many jobs of the caller's team wait, deferred ones too, counted up to ``most``."""
+        ...
+
     def wish_node(self, node: str, wish: NodeWish) -> bool:
         """Remember what an operator wants of a node; False where there is none of this name."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sentinels.core.capacity import CPU, GPU, KINDS, MEMORY, Kind, Resources, add, subtract
+from sentinels.core.errors import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,24 @@ def lets_on(quota: Quota, use: TeamUse, request: Resources, gpu_type: str | None
     if not request.gpus or gpu_type is None or gpu_type not in quota.gpu_types:
         return True
     return use.gpus_of.get(gpu_type, 0) + request.gpus <= quota.gpu_types[gpu_type]
+
+
+def never_faults(quota: Quota, team: str, request: Resources) -> list[Fault]:
+    """What a job asks for that its team may never hold, however little it holds now."""
+    unused = TeamUse()
+    beyond = excess(replace(quota, gpu_hours=None), unused, request)
+    if beyond is None:
+        return []
+    message = f"is more than team {team} may hold: {beyond.limit} {beyond.noun}"
+    return [Fault("resources", message, remedy="ask for less, or have the team's quota raised")]
+
+
+def queue_faults(limit: int, team: str, *, waiting: int, pushed: int) -> list[Fault]:
+    """The fault of a push with which more of a team's jobs would wait than may."""
+    if waiting + pushed <= limit:
+        return []
+    message = f"team {team} may have {limit} jobs waiting, and {waiting} wait already"
+    return [Fault("sweep" if pushed > 1 else "push", message, remedy="push it when fewer wait")]
 
 
 def type_excess(quota: Quota, use: TeamUse, gpu_type: str) -> Excess:

@@ -52,8 +52,8 @@ class Submission:
 
     ``image`` is a container image reference, or the absolute path of a directory of code.
     ``command`` None is the image's own. ``time_limit`` is in seconds, None is no limit.
-    ``priority`` names a class that the administrator defines. ``secrets`` maps a variable to
-    ``name/key`` of a secret of the team.
+    ``priority`` names a class that the administrator defines; None is the policy's. ``secrets``
+    maps a variable to ``name/key`` of a secret of the team.
     """
 
     image: str
@@ -67,7 +67,7 @@ class Submission:
     sweep: Mapping[str, tuple[ParamValue, ...]] = field(default_factory=dict)
     data: tuple[str, ...] = ()
     time_limit: int | None = None
-    priority: str = "normal"
+    priority: str | None = None
     after: tuple[int, ...] = ()
     retry: Retry = Retry()
     notify: Notify = Notify()

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sentinels.core.capacity import largest_fit_faults
 from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.job import JobId, JobState
-from sentinels.core.policy import Policy, priority_faults
+from sentinels.core.policy import CurrentPolicy, Person, limit_faults, priority_faults
 from sentinels.core.ports import DataStore, Events, ImageStore
 from sentinels.core.queueing import Caller, IntakeQueue, Push, Pushed
+from sentinels.core.quota import never_faults, queue_faults
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import expand_sweep, read_submission
 from sentinels.core.workload import Image
@@ -32,7 +33,7 @@ class SubmitPorts:
     images: ImageStore
     data: DataStore
     events: Events
-    policy: Policy
+    policy: CurrentPolicy
     keeps_secrets: bool = False
     tracker_url: str = ""
 
@@ -44,17 +45,18 @@ def push(
 
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
-    submission = read_submission(image, config)
+    asked = read_submission(image, config)
     digest = _digest(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
+    submission, policy = under_policy(ports, caller, asked), ports.policy()
     found = check(ports, caller, submission)
     pushed = ports.queue.submit(
         caller,
         Push(
             submissions=expand_sweep(submission),
             image=found,
-            priority=ports.policy.priority_classes[submission.priority],
+            priority=policy.priority_classes[submission.priority or policy.default_class],
             key=key,
             digest=digest,
         ),
@@ -73,13 +75,23 @@ def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
     return state
 
 
+def under_policy(ports: SubmitPorts, caller: Caller, asked: Submission) -> Submission:
+    """The submission with what the policy gives where it names nothing: a class, a time limit."""
+    policy = ports.policy()
+    return replace(
+        asked,
+        priority=asked.priority or policy.class_for(asked, _person(caller)),
+        time_limit=policy.limit_for(asked.time_limit),
+    )
+
+
 def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
-    """Hold a sound submission against what there is; its image, pinned.
+    """Hold a sound submission against what there is and what is allowed; its image, pinned.
 
     Raises ``InvalidSubmission`` with every fault, ``Unavailable`` where something cannot be asked.
     """
     faults = [
-        *priority_faults(submission.priority, ports.policy),
+        *_policy_faults(ports, caller, submission),
         *largest_fit_faults(submission.resources, ports.queue.nodes()),
         *_data_faults(ports.data, submission.data),
         *_secret_faults(ports, submission),
@@ -92,6 +104,24 @@ def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
     if faults:
         raise InvalidSubmission(faults)
     return image
+
+
+def _policy_faults(ports: SubmitPorts, caller: Caller, submission: Submission) -> list[Fault]:
+    policy = ports.policy()
+    quota, count = policy.quota_of(caller.team), len(expand_sweep(submission))
+    faults = [
+        *priority_faults(submission.priority or "", policy, _person(caller)),
+        *limit_faults(submission.time_limit, policy),
+        *never_faults(quota, caller.team, submission.resources),
+    ]
+    if quota.queued is not None:
+        waiting = ports.queue.waiting(caller, most=quota.queued)
+        faults += queue_faults(quota.queued, caller.team, waiting=waiting, pushed=count)
+    return faults
+
+
+def _person(caller: Caller) -> Person:
+    return Person(caller.user, caller.team)
 
 
 def _data_faults(data: DataStore, paths: Sequence[str]) -> list[Fault]:

@@ -77,6 +77,12 @@ class PostgresIntake:
         with transaction(self._engine) as connection:
             return [node_of(row) for row in connection.execute(statement("list_nodes")).mappings()]
 
+    def waiting(self, caller: Caller, *, most: int) -> int:
+        """See ``IntakeQueue.waiting``."""
+        asked = {"team_id": caller.team_id, "most": most}
+        with transaction(self._engine) as connection:
+            return int(connection.execute(statement("count_waiting"), asked).scalar_one())
+
     def wish_node(self, node: str, wish: NodeWish) -> bool:
         """See ``IntakeQueue.wish_node``."""
         wished = {"name": node, "wish": wish.value}

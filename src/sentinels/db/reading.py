@@ -16,7 +16,7 @@ from sentinels.core.errors import Ambiguous, NotFound
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
 from sentinels.core.planning import LaneHead
-from sentinels.core.policy import CLASS_STEP, Policy
+from sentinels.core.policy import CLASS_STEP, CurrentPolicy, Policy
 from sentinels.core.ports import JobRef
 from sentinels.core.queueing import Caller, NodeWish
 from sentinels.core.reading import (
@@ -55,10 +55,13 @@ _LARGEST_ID = 2**63 - 1
 class PostgresReading:
     """The front door's questions."""
 
-    def __init__(self, engine: Engine, *, policy: Policy) -> None:
+    def __init__(self, engine: Engine, *, policy: CurrentPolicy = Policy) -> None:
         """``policy`` says how waiting jobs age."""
-        self._engine = engine
-        self._ageing = {
+        self._engine, self._policy = engine, policy
+
+    def _ageing(self) -> dict[str, object]:
+        policy = self._policy()
+        return {
             "ageing_step": CLASS_STEP,
             "ageing_limit": policy.ageing_limit,
             "ageing_seconds": policy.ageing_seconds,
@@ -128,13 +131,13 @@ class PostgresReading:
 
     def places(self, ids: Sequence[int]) -> Places:
         """See ``Reading.places``."""
-        rows = self._rows("read_places", ids=list(ids), **self._ageing)
+        rows = self._rows("read_places", ids=list(ids), **self._ageing())
         position = {row["job_id"]: row["position"] for row in rows if row["job_id"] is not None}
         return Places(rows[0]["waiting"], position)
 
     def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
         """See ``Reading.next_ids``."""
-        rows = self._rows("read_next", team_id=caller.team_id, limit=limit, **self._ageing)
+        rows = self._rows("read_next", team_id=caller.team_id, limit=limit, **self._ageing())
         return [row["job_id"] for row in rows]
 
     def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:

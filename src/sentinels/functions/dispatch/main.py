@@ -13,9 +13,9 @@ import functions_framework
 from flask import Request, Response
 
 from sentinels.core.dispatching import DispatchPorts, run_pass
-from sentinels.core.policy import Policy
 from sentinels.db.admission import PostgresDispatchQueue
 from sentinels.db.engine import make_engine
+from sentinels.db.policies import PostgresPolicies
 from sentinels.db.reading import PostgresReading
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dispatch.handler import Passes
@@ -30,7 +30,7 @@ from sentinels.settings import Settings, make_failpoint
 
 def _build(settings: Settings) -> EventFunction:
     engine = make_engine(settings.database_url, generic_plans=True)
-    policy, telemetry = Policy(), Telemetry()
+    policy, telemetry = PostgresPolicies(engine).current, Telemetry()
     failpoint = make_failpoint(settings.crash_at)
     queue = PostgresDispatchQueue(engine, lease_seconds=settings.lease_seconds)
     cluster = make_cluster(settings, failpoint)

@@ -16,7 +16,6 @@ from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.messaging import MessageCourier
 from sentinels.core.notice import MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
-from sentinels.core.policy import Policy
 from sentinels.core.recording import Recorder
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import make_engine
@@ -59,7 +58,7 @@ def _build(settings: Settings) -> EventFunction:
     signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
     return EventFunction(
         take=signs.before(letters.prune_after(ear.hear)),
-        behind=PostgresReading(engine, policy=Policy()).behind,
+        behind=PostgresReading(engine).behind,
         telemetry=telemetry,
         apart={PATH: letters.keep},
     )

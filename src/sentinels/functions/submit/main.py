@@ -12,10 +12,10 @@ import functions_framework
 from flask import Request, Response
 
 from sentinels.clock import utc_now
-from sentinels.core.policy import Policy
 from sentinels.core.submitting import SubmitPorts
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.policies import PostgresPolicies
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
@@ -29,7 +29,8 @@ from sentinels.settings import Settings, make_failpoint
 
 
 def _build(settings: Settings, *, threads: int) -> FrontDoor:
-    engine, policy = make_engine(settings.database_url), Policy()
+    engine = make_engine(settings.database_url)
+    policy = PostgresPolicies(engine).current
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)

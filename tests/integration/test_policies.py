@@ -1,0 +1,100 @@
+"""The administrator's policy, from the table to what a push gets and what a pass admits."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from sentinels.core.errors import InvalidSubmission
+from sentinels.core.policy import Policy
+from sentinels.core.policy_reading import read_policy
+from sentinels.db.policies import PostgresPolicies
+from tests.support.desk import Desk
+
+ALL = {
+    "rules": [{"experiment": "prod-*", "priority": "high"}],
+    "access": {"urgent": {"users": ["somebody-else"]}},
+    "teams": {"default": {"quota": {"cpu": 3, "memory": "8Gi", "queued": 4, "running": 2}}},
+    "time_limit": {"default": "1h", "longest": "2h"},
+}
+
+
+@pytest.fixture
+def governed(desk: Desk) -> Desk:
+    desk.policy = read_policy(ALL)
+    return desk
+
+
+def test_the_newest_version_is_in_force_and_the_older_ones_are_kept(engine: Engine) -> None:
+    now = [0.0]
+    store = PostgresPolicies(engine, stopwatch=lambda: now[0])
+    other = PostgresPolicies(engine, stopwatch=lambda: now[0])
+    assert store.current() == other.current() == Policy()
+
+    store.apply({"ageing": {"at_most": 10}}, actor="ann")
+    store.apply({"ageing": {"at_most": 20}}, actor="bob")
+    assert store.current().ageing_limit == 20
+    assert other.current().ageing_limit == Policy().ageing_limit
+    now[0] += 2
+    assert other.current().ageing_limit == 20
+    assert [(version.actor, version.document) for version in store.versions(limit=5)] == [
+        ("bob", {"ageing": {"at_most": 20}}),
+        ("ann", {"ageing": {"at_most": 10}}),
+    ]
+
+
+def test_a_push_gets_what_the_policy_gives_where_it_names_nothing(governed: Desk) -> None:
+    job = governed.job(experiment="prod-digits")
+    other = governed.job(experiment="prod-digits", priority="low", time_limit="90m")
+
+    stored = governed.ask("SELECT id, priority, config->>'time_limit' FROM jobs ORDER BY id")
+    assert stored == [(job, 30, "1h"), (other, 10, "1h30m")]
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "message"),
+    [
+        ({"priority": "urgent"}, "priority", "is not for you to use"),
+        ({"time_limit": "3h"}, "time_limit", "is above the greatest"),
+        ({"resources": {"cpu": 4}}, "resources", "is more than team default may hold: 3 CPUs"),
+        (
+            {"resources": {"memory": "9Gi"}},
+            "resources",
+            "is more than team default may hold: 8Gi of memory",
+        ),
+        (
+            {"sweep": {"a": [1, 2, 3, 4, 5]}},
+            "sweep",
+            "team default may have 4 jobs waiting, and 0 wait already",
+        ),
+    ],
+)
+def test_a_push_that_the_policy_forbids_is_refused_at_once(
+    governed: Desk, config: dict[str, object], field: str, message: str
+) -> None:
+    with pytest.raises(InvalidSubmission) as refused:
+        governed.push(**config)
+
+    assert [(fault.field, fault.message) for fault in refused.value.faults] == [(field, message)]
+    assert governed.ask("SELECT count(*) FROM jobs") == [(0,)]
+
+
+def test_no_more_jobs_wait_than_the_quota_lets(governed: Desk) -> None:
+    for _ in range(4):
+        governed.job()
+    with pytest.raises(InvalidSubmission, match="4 wait already"):
+        governed.job()
+    governed.tick()
+    governed.job()
+
+
+def test_a_pass_admits_no_more_than_the_quota_and_says_so(governed: Desk) -> None:
+    jobs = [governed.job() for _ in range(3)]
+    governed.tick()
+
+    assert [governed.state(job) for job in jobs] == ["dispatched", "dispatched", "queued"]
+    [(code, sentence)] = governed.ask(
+        "SELECT code, sentence FROM decisions ORDER BY id DESC LIMIT 1"
+    )
+    assert code == "quota"
+    assert sentence == "team default may have 2 running jobs and has 2"
