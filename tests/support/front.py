@@ -22,6 +22,7 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
@@ -201,6 +202,7 @@ def make_door(
     return FrontDoor(
         ports=ports,
         reading=reading,
+        sessions=PostgresSessions(desk.engine),
         cluster=cluster,
         tracker=tracker,
         probes=probes_from(settings, lambda: tracker is None or not tracker.down),

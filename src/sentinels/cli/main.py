@@ -85,6 +85,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels notices 12",
         "The queue",
     ),
+    "web": Command(
+        "sentinels.cli.web:web",
+        "Print a link to the web page that lets your browser in.",
+        "sentinels web",
+        "The queue",
+    ),
     "up": Command(
         "sentinels.local.commands:up",
         "Start Sentinels on this machine.",

@@ -64,6 +64,8 @@ tokens = Table(
     Column("user_id", Integer, nullable=False),
     now("created_at"),
     moment("expires_at"),
+    Column("kind", Text, nullable=False, server_default="token"),
+    CheckConstraint("kind IN ('token', 'code', 'session')", name="kind"),
 )
 
 shapes = Table(

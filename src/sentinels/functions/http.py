@@ -100,7 +100,7 @@ def answered(request: Request, handle: Callable[[Request], Response]) -> Respons
 
 def problem(error: SentinelsError) -> Response:
     """An expected error as problem+json (RFC 9457)."""
-    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    status = status_of(error)
     faults = error.faults if isinstance(error, InvalidSubmission) else ()
     body: dict[str, Json] = {
         "type": f"/problems/{_kebab(type(error).__name__)}",
@@ -116,6 +116,11 @@ def problem(error: SentinelsError) -> Response:
     for name, value in _headers(error).items():
         response.headers[name] = value
     return response
+
+
+def status_of(error: SentinelsError) -> HTTPStatus:
+    """The status that an expected error is told with."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
 def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:

@@ -17,6 +17,7 @@ from flask import Request
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
+from sentinels.core.sessions import Sessions
 from sentinels.core.submitting import SubmitPorts
 from sentinels.functions.routing import Query
 from sentinels.functions.submit.health_probes import Probe
@@ -68,6 +69,7 @@ class FrontDoor:
 
     ports: SubmitPorts
     reading: Reading
+    sessions: Sessions
     cluster: Cluster
     tracker: Tracker | None
     probes: Sequence[Probe]

@@ -17,6 +17,7 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
@@ -45,6 +46,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
             tracker_url=settings.tracker_url,
         ),
         reading=reading,
+        sessions=PostgresSessions(engine),
         cluster=cluster,
         tracker=tracker,
         probes=probes_from(settings, lambda: tracker is not None and tracker.answers()),

@@ -17,6 +17,7 @@ from sentinels.functions.routing import Param
 from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
+from sentinels.functions.submit.pages import entering
 
 _LARGEST = 2**53
 
@@ -171,6 +172,13 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.list_notices,
         {200: "Notices"},
         (Param("job", "Only this job's.", 1, _LARGEST), _limit(50, 500)),
+    ),
+    Route(
+        "POST",
+        "/v1/sessions",
+        "A code with which a browser enters the pages, once and within a minute.",
+        entering.make_code,
+        {201: "Session"},
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

@@ -253,6 +253,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
+    "Session": _object({"code": _TEXT, "path": _TEXT}),
     "Health": _object(
         {
             "ok": _FLAG,
