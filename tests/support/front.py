@@ -15,11 +15,14 @@ from urllib.parse import quote, urlencode
 import jsonschema
 
 from sentinels.clock import utc_now
+from sentinels.core.asking import Asking
 from sentinels.core.errors import NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
 from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.asking import PostgresAsking
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
@@ -187,6 +190,7 @@ def make_door(
     *,
     settings: Settings = _TRACKED,
     hears_jobs: bool = False,
+    asking: Asking | None = None,
 ) -> FrontDoor:
     """A door over the desk's database; ``settings`` say which parts its doctor asks."""
     ports = SubmitPorts(
@@ -208,6 +212,8 @@ def make_door(
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,
+        asking=asking or PostgresAsking(settings.report_database_url),
+        prices=read_prices(settings.prices) or None,
     )
 
 

@@ -13,7 +13,9 @@ from flask import Request, Response
 
 from sentinels.clock import utc_now
 from sentinels.core.policy import Policy
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
+from sentinels.db.asking import PostgresAsking
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
@@ -52,6 +54,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        asking=PostgresAsking(settings.report_database_url),
+        prices=read_prices(settings.prices) or None,
     )
 
 

@@ -1,7 +1,7 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
+``logs``, ``artifacts``, ``retiring``, ``asking``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from flask import Response
 
 from sentinels.core.job import JobState
+from sentinels.core.reporting import DEFAULT_SINCE, Grouping
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import artifacts, asking, browsing, health, logs, pushing, retiring
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
@@ -171,6 +172,29 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.list_notices,
         {200: "Notices"},
         (Param("job", "Only this job's.", 1, _LARGEST), _limit(50, 500)),
+    ),
+    Route("GET", "/v1/sql", "What may be asked in SQL.", asking.list_views, {200: "Views"}),
+    Route(
+        "POST",
+        "/v1/sql",
+        "Ask one query in SQL over the public views.",
+        asking.ask_sql,
+        {200: "Answer"},
+        takes="Query",
+    ),
+    Route(
+        "GET",
+        "/v1/reports/{name}",
+        "Ask a saved query: usage, waits, failures or waste.",
+        asking.run_report,
+        {200: "Report"},
+        (
+            Param("by", "What the rows are about; team if not given.", choices=tuple(Grouping)),
+            Param("since", f"So long ago, or a date or time; {DEFAULT_SINCE} if not given."),
+            Param("until", "Likewise; now if not given."),
+            Param("team", "Only of this team."),
+            Param("print", "true: show the query and do not ask it.", choices=("true", "false")),
+        ),
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

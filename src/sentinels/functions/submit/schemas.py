@@ -189,6 +189,19 @@ _FAULT: dict[str, Schema] = {
     "line": _or_null(_WHOLE),
 }
 
+_ANSWER: dict[str, Schema] = {
+    "columns": _list_of(
+        _object({"name": _TEXT, "type": {**_TEXT, "description": "PostgreSQL's word for it."}})
+    ),
+    "rows": {
+        "type": "array",
+        "items": _list_of({}),
+        "description": "Values in the columns' order, as PostgreSQL writes them in JSON.",
+    },
+    "cut": {**_or_null(_TEXT), "description": "Why rows are missing at the end; null: none are."},
+    "notes": _list_of(_TEXT),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -253,6 +266,34 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
+    "Query": _object({"query": _TEXT}),
+    "Answer": _object(_ANSWER),
+    "Report": _object(
+        {
+            "report": _TEXT,
+            "by": _TEXT,
+            "since": _MOMENT,
+            "until": _MOMENT,
+            "team": _or_null(_TEXT),
+            "sql": {**_TEXT, "description": "The query with its values, as POST /v1/sql takes it."},
+            **_ANSWER,
+        }
+    ),
+    "Views": _object(
+        {
+            "views": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "about": _TEXT,
+                        "columns": _list_of(
+                            _object({"name": _TEXT, "type": _TEXT, "about": _TEXT})
+                        ),
+                    }
+                )
+            )
+        }
+    ),
     "Health": _object(
         {
             "ok": _FLAG,
@@ -273,6 +314,8 @@ SCHEMAS: dict[str, Schema] = {
             "remedy": _or_null(_TEXT),
             "faults": _list_of(_object(_FAULT)),
             "candidates": _list_of(_TEXT),
-        }
+            "position": {**_WHOLE, "description": "The character of a query that is wrong."},
+        },
+        optional=("position",),
     ),
 }
