@@ -85,6 +85,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels notices 12",
         "The queue",
     ),
+    "sql": Command(
+        "sentinels.cli.sql:sql",
+        "Ask one query over everything, or show what may be asked.",
+        'sentinels sql "SELECT state, count(*) FROM v_jobs GROUP BY state"',
+        "The queue",
+    ),
+    "report": Command(
+        "sentinels.cli.report:report",
+        "Tell what was used, waited for, lost or wasted.",
+        "sentinels report usage --by user --since 30d -o csv",
+        "The queue",
+    ),
     "up": Command(
         "sentinels.local.commands:up",
         "Start Sentinels on this machine.",

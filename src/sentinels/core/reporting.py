@@ -16,7 +16,9 @@ from enum import StrEnum
 from sentinels.core.quantity import parse_duration
 
 DEFAULT_SINCE = "30d"
-_FARTHEST = timedelta(days=100 * 365)
+_UNITS = ("d", "h", "m", "s")
+_FARTHEST_SECONDS = 100 * 365 * 86400
+_NO_MOMENT = "is no length of time, such as 30d or 12h, and no date, such as 2026-11-01"
 
 
 class Grouping(StrEnum):
@@ -57,14 +59,12 @@ def read_moment(text: str, now: datetime, *, local: Callable[[datetime], datetim
 
     ``local`` gives one that names no time zone its own.
     """
-    if text[-1:].isalpha() and not text.endswith(("Z", "z")):
-        before = timedelta(seconds=min(parse_duration(text), _FARTHEST.total_seconds()))
-        return now - before
+    if text[-1:] in _UNITS:
+        return now - timedelta(seconds=min(_seconds(text), _FARTHEST_SECONDS))
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        wrong = "is no length of time, such as 30d or 12h, and no date, such as 2026-11-01"
-        raise ValueError(wrong) from None
+        raise ValueError(_NO_MOMENT) from None
     return found if found.tzinfo else local(found)
 
 
@@ -79,6 +79,13 @@ def read_prices(text: str) -> dict[str, float]:
             raise ValueError(f"{name!r} has two prices")
         found[name] = _price(name, price)
     return found
+
+
+def _seconds(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(_NO_MOMENT) from None
 
 
 def _price(name: str, text: str) -> float:

@@ -22,7 +22,7 @@ _REMEDIES: Mapping[str, str] = {
     "57014": "ask for less: a shorter time in WHERE, or LIMIT",
 }
 """By PostgreSQL's code, where it has no hint of its own."""
-_MAY_PASS = ("08", "53", "55", "57P", "58")
+_MAY_PASS = ("08", "53", "55P", "57P", "58")
 """Beginnings of codes that another moment may not bring: connection, room, locks, a restart."""
 _BUSY = ("too many", "starting up", "shutting down", "recovery", "remaining connection slots")
 
