@@ -18,7 +18,7 @@ from sentinels.clock import utc_now
 from sentinels.core.asking import Asking
 from sentinels.core.errors import NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
-from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
+from sentinels.core.ports import Artifact, LogChunk, RunPages, RunRequest, TrackerRun
 from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
@@ -87,6 +87,9 @@ class FileTracker:
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         self._check()
         return {}
+
+    def pages(self, page_url: str) -> RunPages:
+        return RunPages(page_url, page_url.partition("/runs/")[0])
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
         self._check()

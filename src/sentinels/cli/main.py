@@ -61,6 +61,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels history 12",
         "Experiments",
     ),
+    "diff": Command(
+        "sentinels.cli.diff:diff",
+        "Show how two jobs differ: config, image, result.",
+        "sentinels diff 12 15",
+        "Experiments",
+    ),
+    "rerun": Command(
+        "sentinels.cli.rerun:rerun",
+        "Push what a job was once more, with changes, on exactly its image.",
+        "sentinels rerun 12 -p C=1 --cpu 4",
+        "Experiments",
+    ),
     "queue": Command(
         "sentinels.cli.queue:queue",
         "Show who is next, who runs, and what is free.",

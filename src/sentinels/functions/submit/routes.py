@@ -1,7 +1,8 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``asking``, ``health``; ``openapi`` for the document.
+``logs``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``, ``asking``, ``health``;
+``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -15,13 +16,28 @@ from sentinels.core.job import JobState
 from sentinels.core.reporting import DEFAULT_SINCE, Grouping
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, asking, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import (
+    artifacts,
+    asking,
+    browsing,
+    health,
+    logs,
+    measuring,
+    pushing,
+    rerunning,
+    retiring,
+)
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
 _LARGEST = 2**53
 
 _ATTEMPT = Param("attempt", "Which attempt; the newest if not given.", 1, _LARGEST)
+_DRY_RUN = Param(
+    "dry_run",
+    "true: store nothing, and answer with what would be launched.",
+    choices=("true", "false"),
+)
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 
@@ -81,13 +97,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Push a job, or a sweep's jobs; the same Idempotency-Key brings the same jobs again.",
         pushing.push_jobs,
         {201: "Pushed", 200: "PushedOrPreview"},
-        (
-            Param(
-                "dry_run",
-                "true: store nothing, and answer with what would be launched.",
-                choices=("true", "false"),
-            ),
-        ),
+        (_DRY_RUN,),
         takes="Push",
     ),
     Route(
@@ -124,6 +134,15 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Cancel a waiting job, or ask for the end of a live one.",
         pushing.cancel_job,
         {200: "Cancelled"},
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{ref}/rerun",
+        "Push what a job was, with changes, on exactly the image that it ran.",
+        rerunning.rerun_job,
+        {201: "Pushed", 200: "PushedOrPreview"},
+        (_DRY_RUN,),
+        takes="Rerun",
     ),
     Route(
         "GET",
@@ -172,6 +191,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.list_notices,
         {200: "Notices"},
         (Param("job", "Only this job's.", 1, _LARGEST), _limit(50, 500)),
+    ),
+    Route(
+        "GET",
+        "/v1/metrics",
+        "The metrics of some jobs, as far as the tracker tells them soon.",
+        measuring.list_metrics,
+        {200: "Metrics"},
+        (Param("job", f"A job's id; {measuring.MOST_JOBS} at most.", repeats=True),),
     ),
     Route("GET", "/v1/sql", "What may be asked in SQL.", asking.list_views, {200: "Views"}),
     Route(

@@ -81,13 +81,22 @@ _JOB: dict[str, Schema] = {
     "params": _MAP,
     "labels": {"type": "object", "additionalProperties": _TEXT},
     "sweep": _or_null(_WHOLE),
+    "rerun_of": _or_null(_WHOLE),
     "submitted_at": _MOMENT,
     "started_at": _or_null(_MOMENT),
     "finished_at": _or_null(_MOMENT),
     "cancel_requested_at": _or_null(_MOMENT),
     "exit_code": _or_null(_WHOLE),
     "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
-    "links": _object({"mlflow": _or_null(_TEXT)}),
+    "links": _object(
+        {
+            "mlflow": {
+                **_or_null(_TEXT),
+                "description": "Its run's page, for a browser.",
+            },
+            "experiment": {**_or_null(_TEXT), "description": "Its experiment's page."},
+        }
+    ),
     "event": _WHOLE,
 }
 
@@ -210,6 +219,16 @@ SCHEMAS: dict[str, Schema] = {
         },
         optional=("config",),
     ),
+    "Rerun": _object(
+        {
+            "config": {"type": "object", "description": "What is to be different."},
+            "by_tag": {
+                **_FLAG,
+                "description": "Take what the image's name means now, not what the job ran.",
+            },
+        },
+        optional=("config", "by_tag"),
+    ),
     "Pushed": _object(
         {"jobs": _list_of(_named("Job")), "replayed": _FLAG, "queue": _object(_PLACE)}
     ),
@@ -266,6 +285,19 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
+    "Metrics": _object(
+        {
+            "metrics": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": _or_null(_NUMBER),
+                },
+                "description": "By job, by metric: the latest value; null: no finite number.",
+            },
+            "error": {**_or_null(_TEXT), "description": "Why some or all are missing."},
+        }
+    ),
     "Query": _object({"query": _TEXT}),
     "Answer": _object(_ANSWER),
     "Report": _object(
