@@ -10,7 +10,6 @@ in: a query, a connection that only reads. Goes out: an answer. Before: ``asking
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -31,7 +30,10 @@ _HEAD = (
 )
 _TYPES = "SELECT format_type(o, NULL) FROM unnest(%s) WITH ORDINALITY AS u(o, n) ORDER BY n"
 _DIGITS = 40
-"""A number with more is told as text: few programs would read it as one."""
+_EXACT = 10.0**15
+"""What has more digits, or is larger and no whole number, is told as text: few programs would read
+it as the number that it is.
+"""
 _USER_NOTE = 'user without quotes is PostgreSQL\'s word for a role; the column is "user", in quotes'
 _CUT = (
     f"cut off after {{count}} rows: an answer has at most {ROW_LIMIT} rows"
@@ -138,4 +140,4 @@ def _whole(text: str) -> int | str:
 
 def _decimal(text: str) -> float | str:
     value = float(text)
-    return value if math.isfinite(value) and len(text) <= _DIGITS else text
+    return value if abs(value) < _EXACT else text

@@ -6,8 +6,9 @@ WITH asked AS (
 SELECT CASE q.by WHEN 'team' THEN f.team WHEN 'user' THEN f."user" ELSE f.experiment END AS who,
        f.reason, f.reason_class, count(*) AS attempts, count(DISTINCT f.job) AS jobs,
        count(DISTINCT f.job) FILTER (WHERE f.job_became = 'failed') AS jobs_failed,
-       round(sum(f.held_hours), 3) AS lost_hours, round(sum(f.cpu_hours), 3) AS lost_cpu_hours,
-       round(sum(f.gpu_hours), 3) AS lost_gpu_hours,
+       round(CAST(sum(f.held_hours) AS numeric), 3) AS lost_hours,
+       round(CAST(sum(f.cpu_hours) AS numeric), 3) AS lost_cpu_hours,
+       round(CAST(sum(f.gpu_hours) AS numeric), 3) AS lost_gpu_hours,
        mode() WITHIN GROUP (ORDER BY f.message) AS mostly, max(f.job) AS last_job
   FROM asked q
   JOIN v_failures f ON f.finished_at >= q.since AND f.finished_at < q.until

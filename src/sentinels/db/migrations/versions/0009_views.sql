@@ -96,15 +96,14 @@ CREATE VIEW v_usage AS
 SELECT a.job, a.attempt, CAST(d.day AS date) AS day, a.team, a."user", a.name, a.experiment,
        a.gpu_type, h.hours AS held_hours, h.hours * a.cpus AS cpu_hours,
        h.hours * a.memory_bytes / 1073741824 AS gib_hours, h.hours * a.gpus AS gpu_hours,
-       CASE WHEN a.held_seconds > 0
-            THEN a.cpu_seconds * CAST(h.hours / a.held_seconds AS double precision)
-       END AS used_cpu_hours
+       CASE WHEN a.held_seconds > 0 THEN a.cpu_seconds * h.hours / a.held_seconds END AS used_cpu_hours
   FROM (SELECT *, held_from AT TIME ZONE 'UTC' AS begun, held_until AT TIME ZONE 'UTC' AS ended
           FROM v_attempts WHERE held_from IS NOT NULL) a
  CROSS JOIN LATERAL generate_series(date_trunc('day', a.begun), a.ended, interval '1 day') d(day)
  CROSS JOIN LATERAL (
-       SELECT extract(epoch FROM least(a.ended, d.day + interval '1 day')
-                                 - greatest(a.begun, d.day)) / 3600 AS hours) h
+       SELECT CAST(extract(epoch FROM least(a.ended, d.day + interval '1 day')
+                                      - greatest(a.begun, d.day)) AS double precision) / 3600
+              AS hours) h
  WHERE h.hours > 0 OR d.day = date_trunc('day', a.begun);
 
 CREATE VIEW v_usage_daily AS
@@ -128,7 +127,7 @@ SELECT j.id AS job, t.name AS team, u.name AS "user", j.name, j.experiment,
        j.state, j.reason, r.reason_class, a.exit_code, coalesce(e.detail, r.sentence) AS message,
        j.attempt AS attempts, a.node, j.submitted_at, j.started_at, j.finished_at,
        extract(epoch FROM j.finished_at - j.started_at) AS ran_seconds,
-       coalesce(h.seconds, 0) / 3600 AS held_hours, coalesce(h.cpu_hours, 0) AS cpu_hours,
+       coalesce(h.held_hours, 0) AS held_hours, coalesce(h.cpu_hours, 0) AS cpu_hours,
        coalesce(h.gib_hours, 0) AS gib_hours, coalesce(h.gpu_hours, 0) AS gpu_hours
   FROM jobs j
   JOIN teams t ON t.id = j.team_id
@@ -139,24 +138,26 @@ SELECT j.id AS job, t.name AS team, u.name AS "user", j.name, j.experiment,
        SELECT nullif(e.detail, '') AS detail FROM job_events e
         WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1) e ON true
  CROSS JOIN LATERAL (
-       SELECT sum(v.held_seconds) AS seconds, sum(v.held_seconds * v.cpus) / 3600 AS cpu_hours,
-              sum(v.held_seconds * v.memory_bytes) / 1073741824 / 3600 AS gib_hours,
-              sum(v.held_seconds * v.gpus) / 3600 AS gpu_hours
+       SELECT CAST(sum(v.held_seconds) AS double precision) / 3600 AS held_hours,
+              CAST(sum(v.held_seconds * v.cpus) AS double precision) / 3600 AS cpu_hours,
+              CAST(sum(v.held_seconds * v.memory_bytes) AS double precision) / 3600 / 1073741824
+                  AS gib_hours,
+              CAST(sum(v.held_seconds * v.gpus) AS double precision) / 3600 AS gpu_hours
          FROM v_attempts v WHERE v.job = j.id) h
  WHERE j.finished_at IS NOT NULL;
 
 CREATE VIEW v_failures AS
 SELECT a.job, a.attempt, a.team, a."user", a.name, a.experiment, a.reason, a.reason_class,
        a.exit_code, coalesce(nullif(a.message, ''), r.sentence) AS message, a.node, a.finished_at,
-       e.to_state AS job_became, coalesce(a.held_seconds, 0) / 3600 AS held_hours,
-       coalesce(a.held_seconds, 0) * a.cpus / 3600 AS cpu_hours,
-       coalesce(a.held_seconds, 0) * a.memory_bytes / 1073741824 / 3600 AS gib_hours,
-       coalesce(a.held_seconds, 0) * a.gpus / 3600 AS gpu_hours
+       e.to_state AS job_became, h.hours AS held_hours, h.hours * a.cpus AS cpu_hours,
+       h.hours * a.memory_bytes / 1073741824 AS gib_hours, h.hours * a.gpus AS gpu_hours
   FROM v_attempts a
   JOIN v_reasons r ON r.reason = CAST(a.reason AS text)
   LEFT JOIN LATERAL (
        SELECT e.to_state FROM job_events e
         WHERE e.job_id = a.job AND e.attempt = a.attempt ORDER BY e.id DESC LIMIT 1) e ON true
+ CROSS JOIN LATERAL (
+       SELECT CAST(coalesce(a.held_seconds, 0) AS double precision) / 3600 AS hours) h
  WHERE NOT a.live;
 
 CREATE VIEW v_decisions AS
