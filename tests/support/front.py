@@ -74,6 +74,7 @@ class FileTracker:
 
     files: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def open_run(self, request: RunRequest) -> TrackerRun:
         run = f"run-{request.ref.name}"
@@ -86,7 +87,7 @@ class FileTracker:
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         self._check()
-        return {}
+        return {run: self.measured[run] for run in run_ids if run in self.measured}
 
     def pages(self, page_url: str) -> RunPages:
         return RunPages(page_url, page_url.partition("/runs/")[0])

@@ -24,9 +24,11 @@ class Difference:
 
 
 def compared(a: Mapping[str, object], b: Mapping[str, object]) -> list[Difference]:
-    """Every path of either config, in their order, with both values. Lists are compared whole."""
+    """Every path of either config with both values, in their order. Lists are compared whole."""
     left, right = dict(_leaves(a)), dict(_leaves(b))
-    return [Difference(path, left.get(path), right.get(path)) for path in {**left, **right}]
+    keys = list(dict.fromkeys((*a, *b)))
+    paths = sorted({**left, **right}, key=lambda path: keys.index(path.partition(".")[0]))
+    return [Difference(path, left.get(path), right.get(path)) for path in paths]
 
 
 def _leaves(config: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
