@@ -69,7 +69,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "rerun": Command(
         "sentinels.cli.rerun:rerun",
-        "Push what a job was once more, with changes, on exactly its image.",
+        "Push a job once more, with changes, on exactly its image.",
         "sentinels rerun 12 -p C=1 --cpu 4",
         "Experiments",
     ),

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from sentinels.cli.answers import number
 from sentinels.cli.client import Client
 from sentinels.cli.show import Column, Row, mapping
+from sentinels.core.errors import NotFound
 
 _AT_ONCE = 200
 _SHOWN = 5
@@ -31,7 +32,10 @@ def metrics_of(client: Client, jobs: Sequence[Row]) -> tuple[Metrics, str | None
     ids = [str(job["id"]) for job in jobs]
     found: dict[str, Mapping[str, object]] = {}
     for start in range(0, len(ids), _AT_ONCE):
-        answer = client.get("/v1/metrics", {"job": ids[start : start + _AT_ONCE]})
+        try:
+            answer = client.get("/v1/metrics", {"job": ids[start : start + _AT_ONCE]})
+        except NotFound:
+            return found, "this server is of an older version, which does not tell them"
         found |= {job: mapping(values) for job, values in mapping(answer.get("metrics")).items()}
         if answer.get("error"):
             return found, str(answer["error"])
