@@ -204,3 +204,18 @@ def test_moments_of_reports_are_understood_as_dates_too(client: Client) -> None:
     answer = client.get("/v1/reports/usage", since="2026-01-01", until="2026-01-02T03:00:00+01:00")
     assert answer.json["since"] == "2026-01-01T00:00:00+00:00"
     assert answer.json["until"] == "2026-01-02T02:00:00+00:00"
+
+
+def test_the_doctor_says_whether_sql_can_be_asked(client: Client, desk: Desk, asked: Asked) -> None:
+    def told() -> dict[str, object]:
+        checks = client.get("/v1/health").json["checks"]
+        return next(check for check in checks if check["name"] == "sql")
+
+    assert (told()["ok"], told()["detail"]) == (True, "can be asked")
+    desk.change(f'GRANT SELECT ON tokens TO "{asked.role}"')
+    found = told()
+    assert (found["ok"], found["detail"]) == (
+        False,
+        f"SQL is not asked as {asked.role}: it may do more than read views: use tokens",
+    )
+    assert "docs/sql.md" in str(found["remedy"])

@@ -28,7 +28,7 @@ from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
 from sentinels.functions.telemetry import Telemetry
@@ -205,18 +205,22 @@ def make_door(
         policy=desk.policy,
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
+    asking = asking or PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=ports,
         reading=reading,
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is None or not tracker.down),
+        probes=(
+            *probes_from(settings, lambda: tracker is None or not tracker.down),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=hears_jobs,
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,
-        asking=asking or PostgresAsking(settings.report_database_url),
+        asking=asking,
         prices=read_prices(settings.prices) or None,
     )
 

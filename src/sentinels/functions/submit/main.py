@@ -23,7 +23,7 @@ from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_tracker
 from sentinels.services.events import HttpEvents
@@ -35,6 +35,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
+    asking = PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
@@ -49,12 +50,15 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         reading=reading,
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is not None and tracker.answers()),
+        probes=(
+            *probes_from(settings, lambda: tracker is not None and tracker.answers()),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=_hears_jobs(settings),
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
-        asking=PostgresAsking(settings.report_database_url),
+        asking=asking,
         prices=read_prices(settings.prices) or None,
     )
 
