@@ -66,6 +66,23 @@ def test_who_may_not_make_roles_is_told_what_an_administrator_does(
         assert PostgresAsking(url).ask("SELECT count(*) FROM v_jobs").rows == [[0]]
 
 
+@pytest.mark.parametrize("rights", ["CREATEROLE", "SUPERUSER"])
+def test_the_owner_itself_named_by_mistake_stays_as_it_is(
+    postgres: EmbeddedPostgres, rights: str
+) -> None:
+    """Else it would be made to read only, and nothing would be queued any more."""
+    look = (
+        "SELECT r.rolconfig, r.rolconnlimit, a.rolpassword"
+        " FROM pg_roles r JOIN pg_authid a ON a.oid = r.oid WHERE r.rolname = 'landlord'"
+    )
+    with owned_database(postgres, rights) as (owner, _):
+        found = ensure_reporter(owner, owner.replace("landlord@", "landlord:x@"))
+        assert str(found.trouble).startswith("SQL is not asked as landlord: it ")
+        assert found.remedy == "name a role of its own in SENTINELS_REPORT_DATABASE_URL"
+        with psycopg.connect(plain(postgres.url("house"))) as root:
+            assert root.execute(look.encode()).fetchone() == (None, -1, None)
+
+
 def test_several_upgrades_at_once_make_one_role(database_url: str) -> None:
     with reporting(database_url) as asked, ThreadPoolExecutor(6) as pool:
         found = list(

@@ -37,12 +37,16 @@ _BOUNDS: Sequence[str] = (
     "ALTER ROLE {role} SET search_path = public",
     "ALTER ROLE {role} SET temp_file_limit = '1GB'",
 )
-_RIGHTS: Sequence[str] = (
+_CLOSED: Sequence[str] = (
     "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
+)
+_RIGHTS: Sequence[str] = (
     "GRANT CONNECT ON DATABASE {database} TO {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
 )
+
+_OWN_ROLE = "name a role of its own in SENTINELS_REPORT_DATABASE_URL"
 
 _Owner = psycopg.Connection[tuple[object, ...]]
 
@@ -73,6 +77,11 @@ def ensure_reporter(database_url: str, report_url: str) -> Reporter:
                 " then: sentinels db upgrade",
             )
         names = _names(owner, role)
+        for statement in _CLOSED:
+            _try(owner, sql.SQL(statement).format(**names))
+        # Before anything of it is changed: it may be the owner itself, by mistake.
+        if excess := _excess(owner, role):
+            return Reporter(role, f"SQL is not asked as {role}: {excess}", _OWN_ROLE)
         if wanted.password:
             _try(owner, _password(owner, role, wanted.password))
         for statement in (*_BOUNDS, *_RIGHTS):
@@ -80,7 +89,7 @@ def ensure_reporter(database_url: str, report_url: str) -> Reporter:
         for (view,) in owner.execute(_VIEWS).fetchall():
             grant = sql.SQL("GRANT SELECT ON {view} TO {role}")
             owner.execute(grant.format(view=sql.Identifier("public", str(view)), **names))
-        return Reporter(role, *_excess(owner, role))
+        return Reporter(role)
 
 
 def _read(report_url: str) -> URL:
@@ -154,12 +163,8 @@ def _try(owner: _Owner, statement: sql.Composed) -> bool:
     return True
 
 
-def _excess(owner: _Owner, role: str) -> tuple[str | None, str | None]:
+def _excess(owner: _Owner, role: str) -> str | None:
+    """What it may do besides reading the views."""
     look = sql_text("reporter_excess").replace(":role", "%(role)s")
     found = owner.execute(look.encode(), {"role": role}).fetchone()
-    if found is None or found[0] is None:
-        return None, None
-    return (
-        f"SQL is not asked as {role}: {found[0]}",
-        "name a role of its own in SENTINELS_REPORT_DATABASE_URL",
-    )
+    return None if found is None or found[0] is None else str(found[0])

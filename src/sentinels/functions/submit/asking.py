@@ -6,6 +6,7 @@ Comes in: an ``Ask``. Goes out: columns and rows. Before: ``routes``. Next: the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC
@@ -27,10 +28,15 @@ from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.shaping import time_json
 
+_log = logging.getLogger("sentinels.sql")
+_LOGGED = 1000
+
 
 def ask_sql(ask: Ask) -> Response:
-    """Answer one query."""
-    return reply(_answer_json(_asking(ask).ask(_query(read_json(read_body(ask.request))))))
+    """Answer one query; who asked what is in the log."""
+    query = _query(read_json(read_body(ask.request)))
+    _log.info("sql asked", extra={"user": ask.caller.user, "query": query[:_LOGGED]})
+    return reply(_answer_json(_asking(ask).ask(query)))
 
 
 def list_views(ask: Ask) -> Response:
