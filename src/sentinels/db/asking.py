@@ -28,7 +28,12 @@ _SESSION = (
     " -c idle_in_transaction_session_timeout=15s -c default_transaction_read_only=on"
     " -c timezone=UTC -c jit=off -c search_path=public -c standard_conforming_strings=on"
 )
-_BOUNDS = {"connect_timeout": 5, "options": _SESSION, "application_name": "sentinels sql"}
+_BOUNDS = {
+    "connect_timeout": 5,
+    "options": _SESSION,
+    "application_name": "sentinels sql",
+    "client_encoding": "utf8",
+}
 _SETTING = "SENTINELS_REPORT_DATABASE_URL"
 _REMEDY = f"an administrator names a role of its own in {_SETTING}; see docs/sql.md"
 
