@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Failpoint
+from sentinels.core.reporting import read_prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Settings:
 
     database_url: str = ""
     """PostgreSQL, as ``postgresql://user@host/db`` or with ``?host=/socket/folder``."""
+    report_database_url: str = ""
+    """The same for the role that SQL is asked as, which may read the views; empty: nobody asks."""
+    prices: str = ""
+    """What an hour costs, as ``cpu=0.03,memory=0.004,gpu=1.2,a100=2.5``; empty: no costs."""
     tracker_url: str = ""
     """MLflow as the functions and the workloads reach it; empty: no tracking."""
     tracker_public_url: str = ""
@@ -106,6 +111,7 @@ class Settings:
                 values[field.name] = _READERS[str(field.type)](raw)
             except ValueError:
                 wrong.append(f"{name}={raw!r} is not a number")
+        wrong += _wrong_prices(environ.get("SENTINELS_PRICES", ""))
         if wrong:
             raise InvalidRequest("; ".join(wrong), remedy="correct the environment and start again")
         values.setdefault("sink", environ.get("K_SINK", ""))
@@ -120,6 +126,14 @@ class Settings:
     def tracker_page_url(self) -> str:
         """MLflow as a browser reaches it."""
         return self.tracker_public_url or self.tracker_url
+
+
+def _wrong_prices(text: str) -> list[str]:
+    try:
+        read_prices(text)
+    except ValueError as error:
+        return [f"SENTINELS_PRICES: {error}"]
+    return []
 
 
 _READERS = {"str": str, "int": int, "float": float}

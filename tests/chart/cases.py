@@ -33,6 +33,7 @@ _EVERY_TEAM_FIELD = {
 _EXTERNAL_DATABASE = {
     "url": f"postgresql://sentinels:{MARK}1@db.{OUTSIDE}:5432/sentinels",
     "mlflowUrl": f"postgresql+psycopg2://mlflow:{MARK}2@db.{OUTSIDE}:5432/mlflow",
+    "reportUrl": f"postgresql://report:{MARK}5@db.{OUTSIDE}:5432/sentinels",
 }
 
 # Each axis: what it is about, and the values of each of its choices. The first is the default.

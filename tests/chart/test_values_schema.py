@@ -30,6 +30,7 @@ NOT_A_SETTING = {
     "home",
     "kubeconfig",
     "notify_url",
+    "report_database_url",
     "sink",
     "slack_token",
     "slack_webhook",

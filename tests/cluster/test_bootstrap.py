@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import yaml
 
 from tests.cluster.control_plane import ControlPlane
 from tests.support.direct_api import ApiError, DirectApi
+from tests.support.reporters import reporting
 
 Json = dict[str, Any]
 BROKER_URL = "http://broker-ingress.example/ml/sentinels"
@@ -93,6 +95,7 @@ class Release:
     runtime: str = "knative"
     install: bool = True
     triggers: tuple[str, ...] = ("sentinels-jobs", "sentinels-queue-changed")
+    report_url: str = ""
 
     def run(self, *words: str, code: int = 0) -> str:
         """What the command prints."""
@@ -103,6 +106,7 @@ class Release:
                 **os.environ,
                 "SENTINELS_KUBECONFIG": str(self.plane.kubeconfig),
                 "SENTINELS_DATABASE_URL": self.database_url,
+                "SENTINELS_REPORT_DATABASE_URL": self.report_url,
             },
             capture_output=True,
             text=True,
@@ -244,6 +248,20 @@ def test_it_makes_everything_and_says_so_and_the_second_time_changes_nothing(
     assert "http://submit.ml.example" in said
     assert "✔ Knative" in again
     assert release.names("triggers.eventing.knative.dev") == set(release.triggers)
+
+
+def test_a_role_is_let_ask_sql_and_where_that_cannot_be_everything_else_is_made(
+    release: Release,
+) -> None:
+    with controllers(release), reporting(release.database_url) as asked:
+        release.report_url = asked.url
+        assert f"can be asked, as {asked.role}\n" in release.run()
+        release.report_url = release.database_url
+        said = release.run()
+    assert re.search(
+        r"^- sql +SQL is not asked as sentinels: it is a superuser$", said, re.MULTILINE
+    )
+    assert said.endswith("everything is ready\n")
 
 
 def test_the_functions_are_told_the_brokers_address_and_are_ours(release: Release) -> None:

@@ -207,9 +207,10 @@ def test_a_jobs_story_is_told_move_by_move(desk: Desk) -> None:
 def test_the_jobs_that_ended_are_asked_for_by_state(desk: Desk) -> None:
     person, canned = desk
     canned.on("GET /v1/jobs", {"jobs": [job(3, "succeeded")], "next_cursor": None})
-    assert "succeeded" in person.type("history", "--experiment", "digits").out
-    [asked] = canned.asked
-    assert asked.query["experiment"] == "digits"
+    said = person.type("history", "--experiment", "digits")
+    assert "succeeded" in said.out
+    assert canned.asked[0].query["experiment"] == "digits"
+    assert "older version" in said.err  # there is nothing at /v1/metrics
 
 
 def test_notices_show_the_text_and_what_became_of_it(desk: Desk) -> None:

@@ -153,6 +153,8 @@ def test_a_push_from_outside_runs_and_everything_is_healthy(previous: Installati
     assert previous.sentinels("logs", str(job_id)) == "ran on the cluster\n"
     checks = json.loads(previous.sentinels("doctor", "--json"))["checks"]
     assert [check for check in checks if not check["ok"]] == []
+    query = f"SELECT state FROM v_jobs WHERE job = {job_id}"
+    assert previous.sentinels("sql", query, "-o", "csv") == "state\nsucceeded\n"
 
 
 def test_an_upgrade_under_load_loses_nothing_and_can_be_taken_back(previous: Installation) -> None:

@@ -38,6 +38,9 @@ class AnyImage:
     def resolve(self, reference: str) -> Image:
         return Image(ImageKind.DIRECTORY, reference, "sha256:0", reference)
 
+    def pin(self, image: Image, *, seen: str | None) -> Image:
+        return image
+
 
 class AnyData:
     """Misses nothing."""

@@ -15,18 +15,21 @@ from urllib.parse import quote, urlencode
 import jsonschema
 
 from sentinels.clock import utc_now
+from sentinels.core.asking import Asking
 from sentinels.core.errors import NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
-from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
+from sentinels.core.ports import Artifact, LogChunk, RunPages, RunRequest, TrackerRun
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.asking import PostgresAsking
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
 from sentinels.functions.submit.door import FrontDoor, Patience
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
 from sentinels.functions.telemetry import Telemetry
@@ -72,6 +75,7 @@ class FileTracker:
 
     files: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def open_run(self, request: RunRequest) -> TrackerRun:
         run = f"run-{request.ref.name}"
@@ -84,7 +88,10 @@ class FileTracker:
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         self._check()
-        return {}
+        return {run: self.measured[run] for run in run_ids if run in self.measured}
+
+    def pages(self, page_url: str) -> RunPages:
+        return RunPages(page_url, page_url.partition("/runs/")[0])
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
         self._check()
@@ -188,6 +195,7 @@ def make_door(
     *,
     settings: Settings = _TRACKED,
     hears_jobs: bool = False,
+    asking: Asking | None = None,
 ) -> FrontDoor:
     """A door over the desk's database; ``settings`` say which parts its doctor asks."""
     ports = SubmitPorts(
@@ -198,6 +206,7 @@ def make_door(
         policy=desk.policy,
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
+    asking = asking or PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=ports,
@@ -205,11 +214,16 @@ def make_door(
         sessions=PostgresSessions(desk.engine),
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is None or not tracker.down),
+        probes=(
+            *probes_from(settings, lambda: tracker is None or not tracker.down),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=hears_jobs,
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,
+        asking=asking,
+        prices=read_prices(settings.prices) or None,
     )
 
 

@@ -155,6 +155,8 @@ envFrom:
 {{- define "sentinels.env" -}}
 - name: SENTINELS_DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ include "sentinels.databaseSecret" . }}, key: url}}
+- name: SENTINELS_REPORT_DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "sentinels.databaseSecret" . }}, key: report-url, optional: true}}
 {{- with include "sentinels.searchSecret" . }}
 - name: SENTINELS_SEARCH_URL
   valueFrom: {secretKeyRef: {name: {{ . }}, key: url}}

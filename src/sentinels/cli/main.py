@@ -61,6 +61,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels history 12",
         "Experiments",
     ),
+    "diff": Command(
+        "sentinels.cli.diff:diff",
+        "Show how two jobs differ: config, image, result.",
+        "sentinels diff 12 15",
+        "Experiments",
+    ),
+    "rerun": Command(
+        "sentinels.cli.rerun:rerun",
+        "Push a job once more, with changes, on exactly its image.",
+        "sentinels rerun 12 -p C=1 --cpu 4",
+        "Experiments",
+    ),
     "queue": Command(
         "sentinels.cli.queue:queue",
         "Show who is next, who runs, and what is free.",
@@ -89,6 +101,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels.cli.web:web",
         "Print a link to the web page that lets your browser in.",
         "sentinels web",
+        "The queue",
+    ),
+    "sql": Command(
+        "sentinels.cli.sql:sql",
+        "Ask one query over everything, or show what may be asked.",
+        'sentinels sql "SELECT state, count(*) FROM v_jobs GROUP BY state"',
+        "The queue",
+    ),
+    "report": Command(
+        "sentinels.cli.report:report",
+        "Tell what was used, waited for, lost or wasted.",
+        "sentinels report usage --by user --since 30d -o csv",
         "The queue",
     ),
     "up": Command(

@@ -55,6 +55,19 @@ class FlagOptions:
     NotifyChannel = Annotated[str | None, typer.Option(help="Where to tell, as in #vision.")]
     Label = Annotated[_Words, typer.Option(help="A label, as in ticket=ML-12. Repeatable.")]
 
+    Wait = Annotated[
+        bool, typer.Option("--wait", "-w", help="Wait for the end; exit code 1 if one failed.")
+    ]
+    Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print the log until the end.")]
+    Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ids.")]
+    DryRun = Annotated[
+        bool, typer.Option("--dry-run", help="Check it and print what would be launched.")
+    ]
+    Key = Annotated[
+        str | None,
+        typer.Option(help="Push once under this key: the same again gives the same job."),
+    ]
+
 
 @dataclass(frozen=True, slots=True)
 class Flags:

@@ -106,6 +106,7 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "experiment", str(job["experiment"])
     yield "image", _image(job, wide=wide)
     yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
+    yield "rerun", f"of job {job['rerun_of']}" if job.get("rerun_of") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
     yield "artifacts", _artifacts(last) if job.get("finished_at") else ""
     yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")

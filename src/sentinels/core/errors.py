@@ -3,6 +3,7 @@
     SentinelsError
     ├── InvalidSubmission      every fault of an input at once           HTTP 422  exit 2
     ├── InvalidRequest         a question that cannot be answered        HTTP 400  exit 2
+    │   └── InvalidQuery         SQL that PostgreSQL does not take
     ├── NotFound               no such job, or not yours                 HTTP 404  exit 4
     ├── Ambiguous              a name or prefix that fits several jobs   HTTP 409  exit 2
     ├── Conflict               true of another state than this one       HTTP 409  exit 2
@@ -10,6 +11,7 @@
     ├── LaunchRejected         the cluster says this workload is invalid
     ├── MessageRefused         the messenger says this message is invalid
     └── Unavailable            a part that is needed does not answer     HTTP 503  exit 3
+        ├── NotSetUp             a part that an administrator has to give first
         ├── QueueUnavailable     PostgreSQL
         ├── ClusterUnavailable   Kubernetes, or the local machine
         ├── TrackerUnavailable   MLflow
@@ -68,6 +70,16 @@ class InvalidRequest(SentinelsError):
     """The request cannot be understood; nothing was changed."""
 
 
+class InvalidQuery(InvalidRequest):
+    """The query cannot be answered; ``position`` is the character, from 1, that is wrong in it."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, position: int | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.position = position
+
+
 class NotFound(SentinelsError):
     """Nothing by that name is visible to the caller."""
 
@@ -106,6 +118,10 @@ class Unavailable(SentinelsError):
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class NotSetUp(Unavailable):
+    """An administrator has not set this up."""
 
 
 class QueueUnavailable(Unavailable):

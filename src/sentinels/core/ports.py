@@ -139,6 +139,15 @@ class ImageStore(Protocol):
         """
         ...
 
+    def pin(self, image: Image, *, seen: str | None) -> Image:
+        """An image of an earlier push with the same content, whatever its name means by now.
+
+        ``seen`` is what the cluster said that it ran, if it did. Raises ``NotFound`` where that
+        content is gone, ``Conflict`` where nothing tells what exactly it was;
+        ``ClusterUnavailable`` where it cannot be asked.
+        """
+        ...
+
 
 class DataStore(Protocol):
     """The shared, read-only data."""
@@ -176,6 +185,14 @@ class TrackerRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPages:
+    """A run's page and its experiment's (None: not known), as a browser reaches them."""
+
+    run: str
+    experiment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """One file a job left, with its size in bytes (None for a folder)."""
 
@@ -197,7 +214,11 @@ class Tracker(Protocol):
         ...
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-        """The latest value of every metric of each run that exists."""
+        """The latest value of every metric of each run that exists, somebody's deleted ones too."""
+        ...
+
+    def pages(self, page_url: str) -> RunPages:
+        """The pages of a run that had this page when it was opened. Asks nobody, never raises."""
         ...
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:

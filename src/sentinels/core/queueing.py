@@ -47,7 +47,8 @@ class Pushed:
 class Push:
     """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
 
-    ``digest`` tells two pushes under one idempotency key apart.
+    ``digest`` tells two pushes under one idempotency key apart. ``rerun_of`` is the job whose
+    config and image these have.
     """
 
     submissions: Sequence[Submission]
@@ -55,6 +56,7 @@ class Push:
     priority: int
     key: str | None
     digest: bytes
+    rerun_of: JobId | None = None
 
 
 class NodeWish(StrEnum):

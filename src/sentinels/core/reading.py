@@ -49,6 +49,8 @@ class JobView:
     last_mlflow_url: str | None
     last_event: int
     last_detail: str | None
+    last_run_id: str | None = None
+    rerun_of: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,10 @@ class Reading(Protocol):
 
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """Every attempt, oldest first."""
+        ...
+
+    def image_seen(self, job: JobRef) -> str | None:
+        """What the cluster said that the newest of its attempts ran, which it said that of."""
         ...
 
     def events(self, job: JobRef) -> Sequence[EventView]:

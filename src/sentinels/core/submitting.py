@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sentinels.core.capacity import largest_fit_faults
@@ -45,18 +45,38 @@ def push(
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
     submission = read_submission(image, config)
-    digest = _digest(image, config)
+    digest = digest_of(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
-    found = check(ports, caller, submission)
+    found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
+    return store(ports, caller, submission, found, PushMark(key, digest))
+
+
+@dataclass(frozen=True, slots=True)
+class PushMark:
+    """What tells a push from others: its key and what was pushed under it; of what it is a rerun.
+
+    See ``Push``.
+    """
+
+    key: str | None
+    digest: bytes
+    rerun_of: JobId | None = None
+
+
+def store(
+    ports: SubmitPorts, caller: Caller, submission: Submission, image: Image, mark: PushMark
+) -> Pushed:
+    """Store a submission that was checked, and poke dispatch."""
     pushed = ports.queue.submit(
         caller,
         Push(
             submissions=expand_sweep(submission),
-            image=found,
+            image=image,
             priority=ports.policy.priority_classes[submission.priority],
-            key=key,
-            digest=digest,
+            key=mark.key,
+            digest=mark.digest,
+            rerun_of=mark.rerun_of,
         ),
     )
     ports.events.queue_changed()
@@ -73,8 +93,10 @@ def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
     return state
 
 
-def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
-    """Hold a sound submission against what there is; its image, pinned.
+def check(
+    ports: SubmitPorts, caller: Caller, submission: Submission, find: Callable[[], Image]
+) -> Image:
+    """Hold a sound submission against what there is; its image, pinned, as ``find`` finds it.
 
     Raises ``InvalidSubmission`` with every fault, ``Unavailable`` where something cannot be asked.
     """
@@ -86,7 +108,7 @@ def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
         *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
     ]
     try:
-        image = ports.images.resolve(submission.image)
+        image = find()
     except InvalidSubmission as invalid:
         raise InvalidSubmission([*invalid.faults, *faults]) from invalid
     if faults:
@@ -118,6 +140,7 @@ def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:
     ]
 
 
-def _digest(image: object, config: object) -> bytes:
-    canonical = json.dumps([image, config], sort_keys=True, separators=(",", ":"), default=str)
+def digest_of(*pushed: object) -> bytes:
+    """What tells two pushes under one key apart."""
+    canonical = json.dumps(pushed, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).digest()

@@ -63,6 +63,7 @@ class PostgresIntake:
                     "lane_id": lane_id,
                     "request_digest": push.digest,
                     "waits_for": json.dumps(list(first.after)),
+                    "rerun_of": push.rerun_of,
                 },
             )
             ids = tuple(JobId(row.id) for row in stored)

@@ -115,6 +115,11 @@ class PostgresReading:
         """See ``Reading.attempts``."""
         return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
 
+    def image_seen(self, job: JobRef) -> str | None:
+        """See ``Reading.image_seen``."""
+        rows = self._rows("read_image_seen", job_id=job.id)
+        return rows[0]["image_id"] if rows else None
+
     def events(self, job: JobRef) -> Sequence[EventView]:
         """See ``Reading.events``; the newest thousand."""
         rows = self._rows("read_events", job_id=job.id, limit=EVENTS_BOUND)

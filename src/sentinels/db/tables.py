@@ -145,6 +145,7 @@ jobs = Table(
     moment("finished_at"),
     moment("cancel_requested_at"),
     Column("cancel_actor", Text),
+    Column("rerun_of", BigInteger, comment="the job whose config and image it has"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL}))", name="finished"),
     CheckConstraint("state <> 'succeeded' OR reason IS NULL", name="success_has_no_reason"),
     UniqueConstraint("user_id", "idem_key"),
@@ -298,4 +299,10 @@ signs = Table(
     Column("name", Text, primary_key=True, comment="tick:dispatch, tick:notify or events:jobs"),
     now("since", comment="first heard"),
     now("at", comment="last heard"),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True, comment="dispatch: held by a pass that admits jobs"),
 )

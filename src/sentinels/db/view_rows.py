@@ -42,6 +42,8 @@ def job_of(row: RowMapping) -> JobView:
         last_mlflow_url=row["mlflow_url"],
         last_event=row["last_event"] or 0,
         last_detail=row["detail"] or None,
+        last_run_id=row["mlflow_run_id"],
+        rerun_of=row["rerun_of"],
     )
 
 

@@ -21,6 +21,7 @@ from flask import Request, Response
 from sentinels.core.errors import (
     Ambiguous,
     Conflict,
+    InvalidQuery,
     InvalidRequest,
     InvalidSubmission,
     NotAllowed,
@@ -111,6 +112,8 @@ def problem(error: SentinelsError) -> Response:
         "faults": [asdict(fault) for fault in faults],
         "candidates": list(error.candidates) if isinstance(error, Ambiguous) else [],
     }
+    if isinstance(error, InvalidQuery) and error.position is not None:
+        body["position"] = error.position
     response = reply(body, status)
     response.mimetype = "application/problem+json"
     for name, value in _headers(error).items():

@@ -18,11 +18,13 @@ from sentinels.clusters.kubernetes.observe import listed
 from sentinels.clusters.kubernetes.readiness import KNATIVE, trouble_of
 from sentinels.core.errors import SentinelsError
 from sentinels.db import migrate
+from sentinels.db.reporter import ensure_reporter
 from sentinels.db.waiting import await_database
 from sentinels.install.knative import ensure_knative
 from sentinels.install.plan import Object, Plan
 from sentinels.install.teams import ensure_teams
 from sentinels.install.waiting import Site, troubles_of_release
+from sentinels.settings import Settings
 
 _BROKER_URL = "${BROKER_URL}"
 _EARLIER = ("Broker", "Service")
@@ -31,13 +33,15 @@ _INSIDE = ".svc.cluster.local"
 _NO_DOMAIN = "give Knative a domain: config-domain in knative-serving"
 
 
-def bootstrap(site: Site, plan: Plan, database_url: str, prefix: str) -> None:
+def bootstrap(site: Site, plan: Plan, settings: Settings) -> None:
     """Make it all so; what could not be is in the checklist."""
     if plan.knative.wanted and not ensure_knative(site, plan.knative):
         return
-    if not _migrate(site, database_url):
+    if not _migrate(site, settings.database_url):
         return
-    ensure_teams(site, plan, database_url, prefix)
+    if settings.report_database_url:
+        _let_ask(site, settings)
+    ensure_teams(site, plan, settings.database_url, settings.namespace_prefix)
     _prune(site, plan)
     _apply(site, plan)
     site.until(
@@ -61,6 +65,19 @@ def _migrate(site: Site, database_url: str) -> bool:
     how = "as it should be" if same else f"migrated from {before.current or 'nothing'}"
     site.checklist.done("database", f"at {after.current}, {how}")
     return True
+
+
+def _let_ask(site: Site, settings: Settings) -> None:
+    """A role for SQL; where none can be made everything else works without."""
+    try:
+        made = ensure_reporter(settings.database_url, settings.report_database_url)
+    except SentinelsError as error:
+        site.checklist.without("sql", str(error), error.remedy or "")
+        return
+    if made.trouble is None:
+        site.checklist.done("sql", f"can be asked, as {made.role}")
+    else:
+        site.checklist.without("sql", made.trouble, made.remedy or "")
 
 
 def _apply(site: Site, plan: Plan) -> None:

@@ -36,6 +36,12 @@ class Checklist:
         if remedy:
             say(f"    → {remedy}")
 
+    def without(self, part: str, why: str, remedy: str = "") -> None:
+        """The part is not there, and no other needs it."""
+        say(f"- {part:<34} {why}".rstrip())
+        if remedy:
+            say(f"    → {remedy}")
+
     def waiting(self, part: str, why: str) -> None:
         """What is being waited for; said once for each reason, of what takes its time."""
         line, now = f"{part} {why}", time.monotonic()

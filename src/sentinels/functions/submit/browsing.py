@@ -17,7 +17,7 @@ from sentinels.core.ports import Json
 from sentinels.core.reading import JobFilter
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
-from sentinels.functions.submit.placing import jobs_json
+from sentinels.functions.submit.placing import jobs_json, pages_of
 from sentinels.functions.submit.shaping import attempt_json, event_json, node_json, notice_json
 
 _LIVE_LIMIT = 500
@@ -42,7 +42,10 @@ def show_job(ask: Ask) -> Response:
         wait = ask.query.decimal("wait")
         ask.door.patience.until(lambda last: last > after, lambda: reading.last_event(job), wait)
     view = reading.jobs(ask.caller, [job.id])[0]
-    attempts: list[Json] = [attempt_json(attempt) for attempt in reading.attempts(job)]
+    attempts: list[Json] = [
+        attempt_json(attempt, pages_of(ask.door, attempt.mlflow_url))
+        for attempt in reading.attempts(job)
+    ]
     shaped = jobs_json(ask.door, [view])[0]
     return reply({**shaped, "config": view.config, "attempts": attempts})
 

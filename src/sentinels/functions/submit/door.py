@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from flask import Request
 
+from sentinels.core.asking import Asking
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
@@ -77,6 +78,8 @@ class FrontDoor:
     clock: Clock
     patience: Patience
     telemetry: Telemetry
+    asking: Asking
+    prices: Mapping[str, float] | None = None
     kept_logs: KeptLogs = field(default_factory=KeptLogs)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sentinels.core.asking import Asking
 from sentinels.core.errors import SentinelsError
 from sentinels.services.asking import shown
 from sentinels.services.prometheus import check_prometheus
@@ -59,6 +60,11 @@ def probes_from(settings: Settings, tracker_answers: Callable[[], bool]) -> tupl
         Probe("prometheus", partial(_prometheus, settings), "start Prometheus"),
     )
     return (*found, _knative_probe(settings)) if settings.knative_namespace else found
+
+
+def sql_probe(settings: Settings, asking: Asking) -> Probe:
+    """The role that SQL is asked as."""
+    return Probe("sql", partial(_sql, settings, asking), "see docs/sql.md")
 
 
 def ask_all(probes: Sequence[Probe], *, seconds: float = LIMIT_SECONDS) -> list[Check]:
@@ -132,6 +138,13 @@ def _prometheus(settings: Settings) -> list[Check]:
         return [Check("prometheus", True, "not configured: nobody is alerted")]
     check_prometheus(settings.prometheus_url, seconds=_ANSWER_SECONDS)
     return [Check("prometheus", True, "ready")]
+
+
+def _sql(settings: Settings, asking: Asking) -> list[Check]:
+    if not settings.report_database_url:
+        return [Check("sql", True, "not configured: nobody can ask; see docs/sql.md")]
+    asking.ask("SELECT 1")
+    return [Check("sql", True, "can be asked")]
 
 
 def _knative_probe(settings: Settings) -> Probe:

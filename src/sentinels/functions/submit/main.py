@@ -13,7 +13,9 @@ from flask import Request, Response
 
 from sentinels.clock import utc_now
 from sentinels.core.policy import Policy
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
+from sentinels.db.asking import PostgresAsking
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
@@ -22,7 +24,7 @@ from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import begin, make_cluster, make_tracker
 from sentinels.services.events import HttpEvents
@@ -34,6 +36,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
+    asking = PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
@@ -49,11 +52,16 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         sessions=PostgresSessions(engine),
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is not None and tracker.answers()),
+        probes=(
+            *probes_from(settings, lambda: tracker is not None and tracker.answers()),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=_hears_jobs(settings),
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        asking=asking,
+        prices=read_prices(settings.prices) or None,
     )
 
 

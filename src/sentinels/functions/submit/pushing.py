@@ -26,15 +26,14 @@ _KEY_LIMIT = 200
 
 def push_jobs(ask: Ask) -> Response:
     """Store one push: a job, or a sweep's jobs; or only say what it would launch."""
-    key = _key(ask.request.headers.get("Idempotency-Key"))
+    key = idempotency_key(ask)
     body = _two_keys(read_json(read_body(ask.request)))
     ports = ask.door.ports
     if ask.query.word("dry_run") == "true":
         found = preview(ports, ask.caller, ask.door.cluster, **body)
         return reply({"workloads": found})
     pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
-    status = HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED
-    return reply(_pushed_json(ask, pushed), status)
+    return pushed_reply(ask, pushed)
 
 
 def cancel_job(ask: Ask) -> Response:
@@ -46,13 +45,17 @@ def cancel_job(ask: Ask) -> Response:
     return reply({"job": shaped[0], "effect": effect})
 
 
-def _pushed_json(ask: Ask, pushed: Pushed) -> dict[str, Json]:
+def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
+    """The jobs that a push stored, or had stored before."""
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
     place = place_json(ask.door, shaped[0])
-    return {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+    told: dict[str, Json] = {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+    return reply(told, HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED)
 
 
-def _key(given: str | None) -> str | None:
+def idempotency_key(ask: Ask) -> str | None:
+    """The key under which the same push brings the same jobs again, if there is one."""
+    given = ask.request.headers.get("Idempotency-Key")
     if given is None:
         return None
     if not given.isascii() or not given.isprintable() or not 1 <= len(given) <= _KEY_LIMIT:

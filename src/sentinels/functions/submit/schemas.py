@@ -81,13 +81,22 @@ _JOB: dict[str, Schema] = {
     "params": _MAP,
     "labels": {"type": "object", "additionalProperties": _TEXT},
     "sweep": _or_null(_WHOLE),
+    "rerun_of": _or_null(_WHOLE),
     "submitted_at": _MOMENT,
     "started_at": _or_null(_MOMENT),
     "finished_at": _or_null(_MOMENT),
     "cancel_requested_at": _or_null(_MOMENT),
     "exit_code": _or_null(_WHOLE),
     "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
-    "links": _object({"mlflow": _or_null(_TEXT)}),
+    "links": _object(
+        {
+            "mlflow": {
+                **_or_null(_TEXT),
+                "description": "Its run's page, for a browser.",
+            },
+            "experiment": {**_or_null(_TEXT), "description": "Its experiment's page."},
+        }
+    ),
     "event": _WHOLE,
 }
 
@@ -189,6 +198,19 @@ _FAULT: dict[str, Schema] = {
     "line": _or_null(_WHOLE),
 }
 
+_ANSWER: dict[str, Schema] = {
+    "columns": _list_of(
+        _object({"name": _TEXT, "type": {**_TEXT, "description": "PostgreSQL's word for it."}})
+    ),
+    "rows": {
+        "type": "array",
+        "items": _list_of({}),
+        "description": "Values in the columns' order, as PostgreSQL writes them in JSON.",
+    },
+    "cut": {**_or_null(_TEXT), "description": "Why rows are missing at the end; null: none are."},
+    "notes": _list_of(_TEXT),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -196,6 +218,16 @@ SCHEMAS: dict[str, Schema] = {
             "config": {"type": "object", "description": "The config file's keys, flags merged in."},
         },
         optional=("config",),
+    ),
+    "Rerun": _object(
+        {
+            "config": {"type": "object", "description": "What is to be different."},
+            "by_tag": {
+                **_FLAG,
+                "description": "Take what the image's name means now, not what the job ran.",
+            },
+        },
+        optional=("config", "by_tag"),
     ),
     "Pushed": _object(
         {"jobs": _list_of(_named("Job")), "replayed": _FLAG, "queue": _object(_PLACE)}
@@ -254,6 +286,47 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
     "Session": _object({"code": _TEXT, "path": _TEXT}),
+    "Metrics": _object(
+        {
+            "metrics": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": _or_null(_NUMBER),
+                },
+                "description": "By job, by metric: the latest value; null: no finite number.",
+            },
+            "error": {**_or_null(_TEXT), "description": "Why some or all are missing."},
+        }
+    ),
+    "Query": _object({"query": _TEXT}),
+    "Answer": _object(_ANSWER),
+    "Report": _object(
+        {
+            "report": _TEXT,
+            "by": _TEXT,
+            "since": _MOMENT,
+            "until": _MOMENT,
+            "team": _or_null(_TEXT),
+            "sql": {**_TEXT, "description": "The query with its values, as POST /v1/sql takes it."},
+            **_ANSWER,
+        }
+    ),
+    "Views": _object(
+        {
+            "views": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "about": _TEXT,
+                        "columns": _list_of(
+                            _object({"name": _TEXT, "type": _TEXT, "about": _TEXT})
+                        ),
+                    }
+                )
+            )
+        }
+    ),
     "Health": _object(
         {
             "ok": _FLAG,
@@ -274,6 +347,8 @@ SCHEMAS: dict[str, Schema] = {
             "remedy": _or_null(_TEXT),
             "faults": _list_of(_object(_FAULT)),
             "candidates": _list_of(_TEXT),
-        }
+            "position": {**_WHOLE, "description": "The character of a query that is wrong."},
+        },
+        optional=("position",),
     ),
 }

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
-from sentinels.core.ports import Json
+from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_cpu, format_memory
 from sentinels.core.reading import (
     AttemptView,
@@ -24,8 +24,8 @@ from sentinels.core.reading import (
 )
 
 
-def job_json(job: JobView, queue: Json) -> dict[str, Json]:
-    """A job; ``queue`` is its place while it waits, else None."""
+def job_json(job: JobView, queue: Json, pages: RunPages | None) -> dict[str, Json]:
+    """A job; ``queue`` is its place while it waits, else None; ``pages`` are the tracker's."""
     return {
         "id": job.id,
         "name": job.name,
@@ -45,13 +45,17 @@ def job_json(job: JobView, queue: Json) -> dict[str, Json]:
         "params": job.config.get("params") or {},
         "labels": job.config.get("labels") or {},
         "sweep": job.sweep_id,
+        "rerun_of": job.rerun_of,
         "submitted_at": time_json(job.submitted_at),
         "started_at": time_json(job.started_at),
         "finished_at": time_json(job.finished_at),
         "cancel_requested_at": time_json(job.cancel_requested_at),
         "exit_code": job.last_exit_code,
         "queue": queue,
-        "links": {"mlflow": job.last_mlflow_url or None},
+        "links": {
+            "mlflow": pages.run if pages else None,
+            "experiment": pages.experiment if pages else None,
+        },
         "event": job.last_event,
     }
 
@@ -66,8 +70,8 @@ def request_json(resources: Resources) -> dict[str, Json]:
     }
 
 
-def attempt_json(attempt: AttemptView) -> dict[str, Json]:
-    """One attempt of a job."""
+def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json]:
+    """One attempt of a job; ``pages`` are the tracker's."""
     usage = attempt.usage
     return {
         "attempt": attempt.attempt,
@@ -88,7 +92,7 @@ def attempt_json(attempt: AttemptView) -> dict[str, Json]:
             "peak_cpu_cores": usage.peak_cpu_cores,
         },
         "mlflow_run_id": attempt.mlflow_run_id,
-        "mlflow_url": attempt.mlflow_url or None,
+        "mlflow_url": pages.run if pages else None,
     }
 
 
