@@ -22,7 +22,7 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
     """Jobs with their places, asked for all at once; nothing is asked where none of them waits."""
     waiting = [job.id for job in jobs if job.state is JobState.QUEUED]
     if not waiting:
-        return [job_json(job, None) for job in jobs]
+        return [job_json(job, None, logs_page=door.logs_page) for job in jobs]
     places, answers = door.reading.places(waiting), door.reading.answers(waiting)
     held, now = door.reading.held(waiting), door.clock()
     blocks: dict[int, Json] = {}
@@ -33,7 +33,7 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
             "waiting": places.waiting,
             "why": why,
         }
-    return [job_json(job, blocks.get(job.id)) for job in jobs]
+    return [job_json(job, blocks.get(job.id), logs_page=door.logs_page) for job in jobs]
 
 
 def place_json(door: FrontDoor, job: Mapping[str, Json]) -> dict[str, Json]:

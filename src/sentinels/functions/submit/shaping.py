@@ -24,8 +24,8 @@ from sentinels.core.reading import (
 )
 
 
-def job_json(job: JobView, queue: Json) -> dict[str, Json]:
-    """A job; ``queue`` is its place while it waits, else None."""
+def job_json(job: JobView, queue: Json, *, logs_page: str = "") -> dict[str, Json]:
+    """A job; ``queue`` is its place while it waits, else None; ``logs_page`` has ``{job}``."""
     return {
         "id": job.id,
         "name": job.name,
@@ -51,7 +51,10 @@ def job_json(job: JobView, queue: Json) -> dict[str, Json]:
         "cancel_requested_at": time_json(job.cancel_requested_at),
         "exit_code": job.last_exit_code,
         "queue": queue,
-        "links": {"mlflow": job.last_mlflow_url or None},
+        "links": {
+            "mlflow": job.last_mlflow_url or None,
+            "logs": logs_page.replace("{job}", str(job.id)) or None,
+        },
         "event": job.last_event,
     }
 
