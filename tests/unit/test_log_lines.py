@@ -97,9 +97,7 @@ def test_text_with_times_is_read_back_however_it_is_cut(lines: list[LogLine], si
 
 
 @given(logs(), st.integers(16, 200), st.integers(0, 30))
-def test_a_copy_is_read_like_the_file_it_is_of(
-    lines: list[LogLine], limit: int, last: int
-) -> None:
+def test_a_copy_is_read_like_the_file_it_is_of(lines: list[LogLine], limit: int, last: int) -> None:
     copy, place, read = TimedText(stamped(lines)), START, ""
     while True:
         taken = copy.take(place, limit=limit)

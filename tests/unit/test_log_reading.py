@@ -1,5 +1,5 @@
-"""One reader over cluster, store and copy: whatever happens between two looks, every line comes once
-and in its order, and what could not be asked is said.
+"""One reader over cluster, store and copy: whatever happens between two looks, every line comes
+once and in its order, and what could not be asked is said.
 """
 
 from __future__ import annotations
