@@ -31,7 +31,8 @@ REST_SECONDS = 5.0
 _CONNECT_SECONDS = 0.5
 _CHORE_SECONDS = 20.0
 _REMEDY = "start the search store, or correct SENTINELS_SEARCH_URL; jobs go on without it"
-_SEARCH = f"/{INDICES}/_search"
+_SEARCH = f"/{INDICES}/_search?allow_partial_search_results=false"
+"""A part of the store that fails is told, else lines would be missing in silence."""
 _PAGE = 1000
 _ANSWER_BYTES = 16 * 2**20
 _FEWER = 16
@@ -155,12 +156,13 @@ class SearchLogStore:
             if self._trouble is not None and self._stopwatch() < self._known_until:
                 raise LogStoreUnavailable(str(self._trouble), remedy=_REMEDY)
         try:
-            answer = self._exchanged(method, path, body, most, seconds or self._seconds)
+            status, content = self._exchanged(method, path, body, most, seconds or self._seconds)
         except LogStoreUnavailable as trouble:
             self._remember(trouble)
             raise
+        # One that says no does so at once: it may be asked again.
         self._remember(None)
-        return answer
+        return self._read(status, content)
 
     def _remember(self, trouble: LogStoreUnavailable | None) -> None:
         with self._lock:
@@ -169,7 +171,7 @@ class SearchLogStore:
 
     def _exchanged(
         self, method: str, path: str, body: Json, most: int | None, seconds: float
-    ) -> Json:
+    ) -> tuple[int, bytes]:
         end = self._stopwatch() + seconds
         content = bytearray()
         try:
@@ -182,7 +184,7 @@ class SearchLogStore:
                         raise self._away(f"no whole answer within {seconds:g} s")
         except httpx.HTTPError as error:
             raise self._away(_why(error)) from error
-        return self._read(answer.status_code, bytes(content))
+        return answer.status_code, bytes(content)
 
     def _read(self, status: int, content: bytes) -> Json:
         try:
