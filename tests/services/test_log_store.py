@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -157,6 +157,21 @@ def test_the_store_is_told_what_a_line_is_as_often_as_one_likes(
         "job": "long",
         "workload": "keyword",
     }
+
+
+def test_an_index_that_was_made_before_the_store_knew_is_made_anew(
+    store: SearchLogStore, search_node: SearchNode
+) -> None:
+    httpx.delete(f"{search_node.url}/_index_template/{TEMPLATE_NAME}").raise_for_status()
+    bring(search_node, REF, numbered(0, 5))
+    with pytest.raises(LogStoreUnavailable):
+        store.lines(REF, after_ns=None, before_ns=None, limit=9)
+    store.prepare()
+    bring(search_node, REF, numbered(5, 8))
+    assert store.lines(REF, after_ns=None, before_ns=None, limit=9) == numbered(0, 8)
+    store.prepare()
+    today = datetime.fromtimestamp(T // SECOND_NS, UTC)
+    assert store.expire(days=30, today=today + timedelta(days=40)) == 2
 
 
 def test_what_a_person_searches_for_is_found(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TEMPLATE_NAME = "sentinels-logs"
 INDICES = "sentinels-logs-*"
-_INDEX = re.compile(r"sentinels-logs-(\d{4})\.(\d\d)\.(\d\d)", re.ASCII)
+_INDEX = re.compile(r"sentinels-logs-(\d{4})\.(\d\d)\.(\d\d)(?:-mended)?", re.ASCII)
 _LONGEST_LINE = 20_000_000
 """Characters of one line in which a search may mark what it found."""
 

@@ -18,7 +18,7 @@ from sentinels.core.log_store import LogStore
 from sentinels.core.ports import Clock, Cluster
 from sentinels.core.queueing import DueDelivery
 
-CHORES_EVERY = timedelta(hours=1)
+CHORES_EVERY = timedelta(minutes=10)
 TROUBLED_EVERY = timedelta(minutes=1)
 
 
@@ -41,7 +41,7 @@ class LogCourier:
 
 @dataclass(slots=True)
 class LogChores:
-    """What the store needs once an hour, of each process that has ticks; ``days``: how long lines
+    """What the store needs now and then, of each process that has ticks; ``days``: how long lines
     are kept. ``told`` is called with what could not be done.
     """
 

@@ -116,19 +116,33 @@ class SearchLogStore:
             self._ask("GET", "/")
 
     def prepare(self) -> None:
-        """See ``LogStore.prepare``."""
-        self._ask("PUT", f"/_index_template/{TEMPLATE_NAME}", TEMPLATE, seconds=_CHORE_SECONDS)
+        """See ``LogStore.prepare``. An index that was made before, in which lines have no order, is
+        made anew: it would spoil every search.
+        """
+        self._do("PUT", f"/_index_template/{TEMPLATE_NAME}", TEMPLATE)
+        found = self._do("GET", f"/{INDICES}/_mapping?filter_path=*.mappings.properties.at_ns.type")
+        for index, its in (found if isinstance(found, Mapping) else {}).items():
+            if _kind(its) != "long" and day_of(index) is not None:
+                self._mend(index)
 
     def expire(self, *, days: int, today: datetime) -> int:
         """See ``LogStore.expire``; the index of a day goes as a whole."""
-        path = f"/_cat/indices/{INDICES}?format=json&h=index"
-        listed = self._ask("GET", path, seconds=_CHORE_SECONDS)
+        listed = self._do("GET", f"/_cat/indices/{INDICES}?format=json&h=index")
         oldest = (today - timedelta(days=days)).date()
         names = [str(row["index"]) for row in _rows(listed)]
         old = [name for name in names if (day := day_of(name)) is not None and day < oldest]
         for name in old:
-            self._ask("DELETE", f"/{name}?ignore_unavailable=true", seconds=_CHORE_SECONDS)
+            self._do("DELETE", f"/{name}?ignore_unavailable=true")
         return len(old)
+
+    def _mend(self, index: str) -> None:
+        copied: Json = {"source": {"index": index}, "dest": {"index": f"{index}-mended"}}
+        self._do("POST", "/_reindex?refresh=true", copied)
+        self._do("DELETE", f"/{index}?ignore_unavailable=true")
+
+    def _do(self, method: str, path: str, body: Json = None) -> Json:
+        """A chore, for which there is time."""
+        return self._ask(method, path, body, seconds=_CHORE_SECONDS)
 
     def _hits(self, asked: Mapping[str, Json], size: int) -> list[Found]:
         """What a search finds; of long lines fewer than were asked for, and at least one."""
@@ -215,6 +229,13 @@ def _asked(ref: WorkloadRef, after_ns: int | None, before_ns: int | None) -> dic
     if bounds:
         filters.append({"range": {"at_ns": bounds}})
     return {"bool": {"filter": filters}}
+
+
+def _kind(mapped: Json) -> Json:
+    """The type of the field that orders lines, in what the store says of an index."""
+    for name in ("mappings", "properties", "at_ns", "type"):
+        mapped = mapped.get(name) if isinstance(mapped, Mapping) else None
+    return mapped
 
 
 def _line(hit: Found) -> LogLine:
