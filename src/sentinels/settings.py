@@ -32,6 +32,10 @@ class Settings:
     """MLflow as a browser reaches it; empty: the same as ``tracker_url``."""
     search_url: str = ""
     """Elasticsearch or OpenSearch, which keeps logs; empty: there is none."""
+    log_keep_days: int = 30
+    """For how many days the search store keeps lines."""
+    logs_page_url: str = ""
+    """Where a browser shows a job's lines, with ``{job}`` for its id; empty: nowhere."""
     prometheus_url: str = ""
     """Prometheus, which watches and alerts; empty: there is none."""
     slack_token: str = ""

@@ -21,6 +21,7 @@ from sentinels.clusters.kubernetes.api import Request
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.workload import Workload, WorkloadRef
 from tests.cluster.nodes import Shape, SimulatedNodes
@@ -127,9 +128,9 @@ def orphaned(site: Site, dispatch: Actor) -> WorkloadRef:
 def read_all(actor: Actor, ref: WorkloadRef) -> None:
     """A simulated node has no logs; what counts is who says no."""
     with suppress(ClusterUnavailable):
-        actor.cluster.read_log(ref, offset=0, limit=100)
+        actor.cluster.read_log(ref, after=START, limit=100)
     with suppress(ClusterUnavailable):
-        actor.cluster.log_size(ref)
+        actor.cluster.log_tail(ref, 10)
 
 
 def test_dispatch_may_do_all_that_it_does(site: Site, actors: dict[str, Actor]) -> None:

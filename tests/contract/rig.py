@@ -13,6 +13,7 @@ from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record
 from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Finished, Observation, Pending, Running
 from sentinels.core.ports import Cluster
 from sentinels.core.workload import Image, Workload, WorkloadRef
@@ -99,7 +100,8 @@ class Rig:
 
     def log(self, ref: WorkloadRef) -> str:
         """All that it has printed."""
-        return self.cluster.read_log(ref, offset=0, limit=10**6).data.decode()
+        chunk = self.cluster.read_log(ref, after=START, limit=10**6)
+        return chunk.text if chunk else ""
 
     def folder(self, ref: WorkloadRef) -> WorkloadFolder:
         """The local cluster's folder for it."""

@@ -298,7 +298,7 @@ def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
         "cancel_requested_at": None,
         "exit_code": None,
         "queue": None if begun else place,
-        "links": {"mlflow": None, "experiment": None},
+        "links": {"mlflow": None, "experiment": None, "logs": None},
         "event": 5,
         **more,
     }
@@ -307,7 +307,8 @@ def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
 def detail(job_id: int = 12, state: str = "queued", **more: object) -> Json:
     """A job with its config and attempts."""
     attempts = [] if state == "queued" else [attempt(state=state)]
-    return {**job(job_id, state), "config": {"params": {"C": 0.1}}, "attempts": attempts, **more}
+    own = {"config": {"params": {"C": 0.1}}, "attempts": attempts, "unavailable": []}
+    return {**job(job_id, state), **own, **more}
 
 
 def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
@@ -344,15 +345,18 @@ def pushed(*jobs: Json, replayed: bool = False) -> Json:
     return {"jobs": found, "replayed": replayed, "queue": {"position": 3, "waiting": 9}}
 
 
-def piece(text: str, offset: int = 0, *, ended: bool = False, number: int = 1) -> Json:
-    """A piece of a log."""
+def piece(
+    text: str, begin: int = 0, *, ended: bool = False, number: int = 1, unavailable: str = ""
+) -> Json:
+    """A piece of a log; its cursor is simply the byte behind it."""
     return {
         "job": 12,
         "attempt": number,
         "text": text,
-        "offset": offset,
-        "next_offset": offset + len(text.encode()),
+        "cursor": str(begin + len(text.encode())),
         "ended": ended,
+        "source": "cluster" if text else None,
+        "unavailable": unavailable or None,
     }
 
 

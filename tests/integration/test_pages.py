@@ -14,8 +14,9 @@ from sqlalchemy import Engine, text
 from sentinels.clock import utc_now
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Reason
+from sentinels.core.log_position import Position
 from sentinels.core.observation import Finished, Running
-from sentinels.core.ports import LogChunk
+from sentinels.core.ports import LogChunk, LogTail
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.people import ensure_user
 from tests.conftest import TOKEN
@@ -31,13 +32,15 @@ class PagedCluster(LoggedCluster):
 
     is_away: bool = False
 
-    def log_size(self, ref: WorkloadRef) -> int:
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
         self._check()
-        return super().log_size(ref)
+        return super().read_log(ref, after=after, limit=limit, timed=timed)
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
         self._check()
-        return super().read_log(ref, offset=offset, limit=limit)
+        return super().log_tail(ref, lines)
 
     def _check(self) -> None:
         if self.is_away:

@@ -12,8 +12,11 @@ from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.dispatching import DispatchPorts, run_pass
 from sentinels.core.job import JobId
+from sentinels.core.log_keeping import LogCourier
+from sentinels.core.log_reading import LogReader
+from sentinels.core.log_store import LogStore
 from sentinels.core.messaging import MessageCourier
-from sentinels.core.notice import MESSENGER, TRACKER
+from sentinels.core.notice import LOGS, MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Failpoint, ImageStore, Messenger, Tracker
@@ -73,6 +76,7 @@ class Desk:
     limits: SettlingLimits = field(default_factory=lambda: SettlingLimits(lease_seconds=30))
     failpoint: Failpoint = nothing
     pokes: Pokes = field(default_factory=Pokes)
+    store: LogStore | None = None
     max_launches: int = 50
     paced: bool = False
 
@@ -115,9 +119,11 @@ class Desk:
 
     def notify(self) -> NotifyPorts:
         settle, outbox = self.settle("notify"), PostgresOutbox(self.engine)
+        logs = LogReader(settle.cluster, self.store, None, utc_now)
         couriers: dict[str, Courier] = {
             MESSENGER: MessageCourier(self.messenger, settle.failpoint).deliver,
-            TRACKER: Recorder(outbox, settle.cluster, self.tracker, "").deliver,
+            TRACKER: Recorder(outbox, settle.cluster, self.tracker, "", logs).deliver,
+            LOGS: LogCourier(settle.cluster, self.store).deliver,
         }
         return NotifyPorts(settle, DeliverPorts(outbox, couriers, settle.failpoint), self.pokes)
 

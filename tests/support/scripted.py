@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import Reason
+from sentinels.core.log_position import Position, since
 from sentinels.core.observation import Absent, Observation, Pending
-from sentinels.core.ports import Json, Launched, LogChunk
+from sentinels.core.ports import Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import Workload, WorkloadRef
 
 GIB = 1024**3
@@ -72,11 +73,19 @@ class ScriptedCluster:
     def release(self, ref: WorkloadRef) -> None:
         self.released.append(ref)
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        return LogChunk(b"", offset, ended=True)
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
+        return None
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        return 0
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:
+        return since(at_ns)
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        return None
+
+    def collect_log(self, ref: WorkloadRef) -> bool:
+        return True
 
     def collect_outputs(self, workload: Workload) -> bool:
         return True

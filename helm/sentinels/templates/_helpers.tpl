@@ -137,6 +137,7 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "slack_channel" .Values.slack.channel
   "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
   "search_url" (include "sentinels.searchSecret" . | empty | ternary (include "sentinels.searchUrl" .) "")
+  "logs_page_url" (include "sentinels.logsPageUrl" .)
   "prometheus_url" (include "sentinels.prometheusUrl" .) -}}
 {{- range $name, $value := merge (dict) .Values.settings $own }}
 {{- if not (eq (toString $value) "") }}

@@ -118,6 +118,19 @@ receivers:
   {{- end }}
 {{- end -}}
 
+{{/* How a line is kept, for what the teams' namespaces are called. */}}
+{{- define "sentinels.record" -}}
+{{- $prefix := .Values.settings.namespace_prefix | default "sen-" | quote -}}
+{{ .Files.Get "files/record.lua" | replace "local PREFIX = \"sen-\"" (printf "local PREFIX = %s" $prefix) }}
+{{- end -}}
+
+{{/* Where a browser shows a job's lines: the saved view that the bootstrap brings to Kibana. */}}
+{{- define "sentinels.logsPageUrl" -}}
+{{- if and .Values.kibana.enabled .Values.elasticsearch.enabled .Values.kibana.publicUrl -}}
+{{ .Values.kibana.publicUrl | trimSuffix "/" }}/app/discover#/view/sentinels-logs?_g=(time:(from:now-90d,to:now))&_a=(query:(language:kuery,query:%27job:{job}%27))
+{{- end -}}
+{{- end -}}
+
 {{/* What fluent-bit reads, adds and where it sends it. */}}
 {{- define "sentinels.fluentBitSettings" -}}
 {{- $store := urlParse (include "sentinels.searchUrl" .) -}}
@@ -141,7 +154,8 @@ receivers:
     multiline.parser  cri
     DB                /state/tail.db
     Read_from_Head    On
-    Refresh_Interval  2
+    # A pod may live for a moment, and its log goes with it: it is found within half a second.
+    Refresh_Interval  0.5
     Rotate_Wait       30
     Buffer_Max_Size   2M
     Skip_Long_Lines   Off
@@ -184,6 +198,7 @@ receivers:
     Time_Key_Nanos    On
     Id_Key            id
     Write_Operation   index
+    Trace_Error       On
     Retry_Limit       False
     storage.total_limit_size {{ .Values.fluentBit.buffer }}
 {{- end -}}

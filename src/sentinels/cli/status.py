@@ -93,6 +93,7 @@ def _lines(job: Json, *, wide: bool) -> Iterator[str]:
 def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     queue = mapping(job.get("queue"))
     last = (rows(job, "attempts") or [{}])[-1]
+    found = job.get("unavailable")
     yield "why", str(job.get("message") or "")
     yield "in line", f"{place(queue)}" if queue else ""
     yield "waits", why(job)
@@ -110,6 +111,8 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
     yield "artifacts", _artifacts(last) if job.get("finished_at") else ""
     yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")
+    yield "logs", str(mapping(job.get("links")).get("logs") or "")
+    yield "unavailable", "; ".join(map(str, found)) if isinstance(found, list) else ""
 
 
 def _artifacts(attempt: Row) -> str:

@@ -155,6 +155,7 @@ def build_workload(
         secrets=submission.secrets,
         team=attempt.team,
         user=attempt.user,
+        experiment=submission.experiment,
         placement=placement,
     )
 

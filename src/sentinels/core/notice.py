@@ -17,6 +17,7 @@ from sentinels.core.workload import WorkloadRef
 
 MESSENGER = "messenger"
 TRACKER = "tracker"
+LOGS = "logs"
 
 KINDS: dict[Move, str] = {
     Move.START: "started",

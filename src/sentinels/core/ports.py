@@ -15,6 +15,8 @@ from typing import Protocol
 from sentinels.core.capacity import Snapshot
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, JobState, Reason
+from sentinels.core.log_lines import Marks
+from sentinels.core.log_position import Position
 from sentinels.core.observation import Observation
 from sentinels.core.submission import ParamValue
 from sentinels.core.workload import Image, Workload, WorkloadRef
@@ -31,14 +33,32 @@ Failpoint = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """A piece of a workload's output. ``next_offset`` is where the following piece begins.
+    """A piece of a workload's output. ``position`` is where the following piece begins.
 
-    ``ended`` is True when nothing will be added any more and this piece reaches the end.
+    ``ended`` is True when nothing will be added any more and this piece reaches the end. ``marks``:
+    where in the text lines begin, and when each was printed. ``joined``: nothing is missing before
+    its first line, which was printed at ``first_ns`` where that is known; otherwise the cluster may
+    have let go of older ones.
     """
 
-    data: bytes
-    next_offset: int
+    text: str
+    position: Position
     ended: bool
+    marks: Marks = ()
+    joined: bool = True
+    first_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """Where the last lines of an output begin, and how many of them there are.
+
+    ``first_ns``: when the first of them was printed, where that is known.
+    """
+
+    position: Position
+    lines: int
+    first_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +132,28 @@ class Cluster(Protocol):
         """Give the node no new work, or (``closed`` False) work again; a node gone is fine."""
         ...
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        """Read output bytes from ``offset``. An unknown workload is an ended, empty log."""
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
+        """What it printed after a position, so many bytes at most; None where the cluster has
+        nothing of it, or nothing any more. ``timed``: with marks, if they cost anything.
+
+        Raises ``InvalidRequest`` for a position in what it has not.
+        """
         ...
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        """Bytes of output so far."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:
+        """The position before the first line that was printed then or later."""
+        ...
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """Where the last so many lines begin; None where the cluster has nothing of it."""
+        ...
+
+    def collect_log(self, ref: WorkloadRef) -> bool:
+        """Bring the log store what it lacks of an ended workload, where the cluster does that
+        itself; True if all is there. Raises ``LogStoreUnavailable``.
+        """
         ...
 
     def collect_outputs(self, workload: Workload) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Move, Outcome, Reason
-from sentinels.core.notice import TRACKER, end_notices, start_notices
+from sentinels.core.notice import LOGS, TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.policy import PastAttempt, retry_decision
 from sentinels.core.ports import Clock, Cluster, Failpoint
@@ -36,11 +36,13 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    ``ships_logs``: the cluster itself brings the log store what was printed.
     """
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
     tracked: bool = True
+    ships_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,8 @@ def ending(
     deliveries = end_notices(attempt, move, seen.reason, seen, detail)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
+    if limits.ships_logs:
+        deliveries.append(Delivery(attempt.ref, "ship", LOGS))
     return Ending(
         ref=attempt.ref,
         move=move,

@@ -43,3 +43,14 @@ def first_control(text: str) -> str | None:
     """Which unsafe character comes first and where, as in ``U+200B as character 5``."""
     found = _UNSAFE.search(text)
     return found and f"U+{ord(found[0]):04X} as character {found.start() + 1}"
+
+
+def whole_characters(data: bytes) -> int:
+    """How many bytes of ``data`` do not belong to a UTF-8 character that is cut off at its end."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue
+        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return len(data) - back if byte < 0xF5 and length > back else len(data)
+    return len(data)

@@ -46,6 +46,7 @@ def _this_machine(settings: Settings, failpoint: Failpoint) -> Cluster:
         settings.home_path,
         notify_url=settings.notify_url,
         data_store=settings.data_store,
+        search_url=settings.search_url,
         failpoint=failpoint,
     )
 

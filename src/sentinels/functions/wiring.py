@@ -16,6 +16,7 @@ from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import log_as_json
+from sentinels.services.log_store import SearchLogStore
 from sentinels.services.mlflow import MlflowTracker
 from sentinels.services.slack import messenger_from
 from sentinels.settings import Settings
@@ -41,11 +42,20 @@ def make_cluster(settings: Settings, failpoint: Failpoint) -> Cluster:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
 
-def make_tracker(settings: Settings) -> MlflowTracker | None:
+def make_tracker(settings: Settings, *, timeout: float = 5.0) -> MlflowTracker | None:
     """MLflow, if there is one."""
     if not settings.tracker_url:
         return None
-    return MlflowTracker(settings.tracker_url, page_url=settings.tracker_page_url)
+    page_url = settings.tracker_page_url
+    return MlflowTracker(settings.tracker_url, page_url=page_url, timeout=timeout)
+
+
+def make_log_store(settings: Settings) -> SearchLogStore | None:
+    """What keeps logs, if there is one; wrong settings end the process with one sentence."""
+    try:
+        return SearchLogStore(settings.search_url) if settings.search_url else None
+    except InvalidRequest as error:
+        raise SystemExit(f"SENTINELS_SEARCH_URL: {error}; {error.remedy}") from error
 
 
 def make_messenger(settings: Settings) -> Messenger | None:
@@ -69,5 +79,6 @@ def make_settle(
         lease_seconds=settings.lease_seconds,
         infrastructure_tries=settings.infrastructure_tries,
         tracked=bool(settings.tracker_url),
+        ships_logs=bool(settings.search_url) and cluster.keeps_logs,
     )
     return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)

@@ -1,8 +1,8 @@
 """Everything that a release needs besides its pods, made once or as often as one likes.
 
-Knative where it is wanted, the database's tables, the teams, then the functions and their events;
-at the end a wait until all of it is ready. Comes in: a plan. Goes out: a checklist. Before:
-``commands``. Next: ``knative``, ``teams``, ``waiting``.
+Knative where it is wanted, the database's tables, what a line of a log is, the teams, then the
+functions and their events; at the end a wait until all of it is ready. Comes in: a plan. Goes out:
+a checklist. Before: ``commands``. Next: ``knative``, ``logs``, ``teams``, ``waiting``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sentinels.db import migrate
 from sentinels.db.reporter import ensure_reporter
 from sentinels.db.waiting import await_database
 from sentinels.install.knative import ensure_knative
+from sentinels.install.logs import bring_views, prepare_store
 from sentinels.install.plan import Object, Plan
 from sentinels.install.teams import ensure_teams
 from sentinels.install.waiting import Site, troubles_of_release
@@ -41,6 +42,7 @@ def bootstrap(site: Site, plan: Plan, settings: Settings) -> None:
         return
     if settings.report_database_url:
         _let_ask(site, settings)
+    prepare_store(site, settings.search_url)
     ensure_teams(site, plan, settings.database_url, settings.namespace_prefix)
     _prune(site, plan)
     _apply(site, plan)
@@ -48,6 +50,7 @@ def bootstrap(site: Site, plan: Plan, settings: Settings) -> None:
         lambda: troubles_of_release(site, plan.namespace, plan.selector),
         f"see: kubectl -n {plan.namespace} get pods, and their events",
     )
+    bring_views(site, plan)
     _tell_address(site, plan)
 
 

@@ -22,7 +22,7 @@ from sentinels.clusters.kubernetes.capacity import (
 )
 from sentinels.clusters.kubernetes.evidence import condition
 from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs, message_of
-from sentinels.clusters.kubernetes.logs import log_size, read_log
+from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, read_log, tail
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
     ATTEMPT,
@@ -40,8 +40,9 @@ from sentinels.clusters.kubernetes.stopping import stopping
 from sentinels.core.capacity import Snapshot
 from sentinels.core.errors import ClusterUnavailable, NotFound
 from sentinels.core.job import Reason
+from sentinels.core.log_position import Position, moment_of, since
 from sentinels.core.observation import Observation
-from sentinels.core.ports import Json, Launched, LogChunk
+from sentinels.core.ports import Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import Workload, WorkloadRef
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -134,17 +135,30 @@ class KubernetesCluster:
         path = f"{NODES_PATH}/{node}"
         self._done(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        """See ``Cluster.read_log``."""
-        pod = self._newest_pod(ref)
-        if pod is None:
-            return LogChunk(b"", offset, ended=True)
-        return read_log(self._api, pod, offset=offset, limit=limit)
+    def read_log(
+        self,
+        ref: WorkloadRef,
+        *,
+        after: Position,
+        limit: int,
+        timed: bool = False,  # noqa: ARG002  # the port's
+    ) -> LogChunk | None:
+        """See ``Cluster.read_log``; each line has its time anyway."""
+        pod, place = self._newest_pod(ref), moment_of(after)
+        return None if pod is None else read_log(self._api, pod, after=place, limit=limit)
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        """See ``Cluster.log_size``."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:  # noqa: ARG002  # the port's
+        """See ``Cluster.log_since``."""
+        return since(at_ns)
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """See ``Cluster.log_tail``."""
         pod = self._newest_pod(ref)
-        return 0 if pod is None else log_size(self._api, pod)
+        return None if pod is None else tail(self._api, pod, lines)
+
+    def collect_log(self, ref: WorkloadRef) -> bool:  # noqa: ARG002  # the port's
+        """See ``Cluster.collect_log``: what sends the nodes' logs sees to it."""
+        return True
 
     def collect_outputs(self, workload: Workload) -> bool:
         """See ``Cluster.collect_outputs``: what the sidecar did not send is gone with its pod."""
@@ -175,8 +189,11 @@ class KubernetesCluster:
         return None
 
     def _newest_pod(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
+        """From the watch cache: whoever follows a log asks often, and is not left waiting."""
+        query = {"labelSelector": _selector(ref), "resourceVersion": "0"}
+        found, _ = listed(self._api, PODS_PATH, query, silent_seconds=SILENT_SECONDS)
         by_age = sorted(
-            self._of(PODS_PATH, ref)[0],
+            (pod for pod in found if self._is_ours(pod)),
             key=lambda pod: text_at(pod, "metadata", "creationTimestamp"),
         )
         return by_age[-1] if by_age else None
@@ -184,8 +201,7 @@ class KubernetesCluster:
     def _of(
         self, path: str, ref: WorkloadRef, **query: str
     ) -> tuple[list[Mapping[str, Json]], datetime]:
-        selector = f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
-        found, now = listed(self._api, path, {"labelSelector": selector, **query})
+        found, now = listed(self._api, path, {"labelSelector": _selector(ref), **query})
         return [each for each in found if self._is_ours(each)], now
 
     def _is_ours(self, found: Json) -> bool:
@@ -215,3 +231,7 @@ class KubernetesCluster:
         answer: Answer = self._api.request(request)
         if answer.status not in _GONE and answer.status >= HTTPStatus.BAD_REQUEST:
             raise ClusterUnavailable(message_of(answer), retry_after=answer.retry_after)
+
+
+def _selector(ref: WorkloadRef) -> str:
+    return f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"

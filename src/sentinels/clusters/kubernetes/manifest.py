@@ -113,7 +113,8 @@ _FAILURE_RULES: list[Json] = [
 
 def _whose(workload: Workload) -> dict[str, Json]:
     """Whose lines the pod prints, for what ships logs; no label, which may hold less."""
-    return {f"{PREFIX}/user": printable(workload.user)[:_ANNOTATION_LIMIT]} if workload.user else {}
+    told = {f"{PREFIX}/user": workload.user, f"{PREFIX}/experiment": workload.experiment}
+    return {name: printable(value)[:_ANNOTATION_LIMIT] for name, value in told.items() if value}
 
 
 def _annotations(workload: Workload) -> dict[str, Json]:

@@ -249,10 +249,18 @@ def _may_be_left(pod: Json) -> bool:
 
 
 def listed(
-    api: Api, path: str, query: Mapping[str, str], *, accept: str = "application/json"
+    api: Api,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    accept: str = "application/json",
+    silent_seconds: float | None = None,
 ) -> tuple[list[Mapping[str, Json]], datetime]:
     """The objects of a list, and when by the API server's clock. Raises ``ClusterUnavailable``."""
-    answer = api.request(Request("GET", path, query, accept=accept, seconds=LIST_SECONDS))
+    request = Request(
+        "GET", path, query, accept=accept, seconds=LIST_SECONDS, silent_seconds=silent_seconds
+    )
+    answer = api.request(request)
     if answer.status != HTTPStatus.OK:
         raise ClusterUnavailable(message_of(answer), retry_after=answer.retry_after)
     return rows(answer.json, "items"), answer.date

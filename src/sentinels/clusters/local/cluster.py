@@ -18,14 +18,17 @@ from sentinels.clock import utc_now
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record, write_record
 from sentinels.clusters.local.launch import Surroundings, launch, preview, start_runner
+from sentinels.clusters.local.log_file import read_log, since, tail
 from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
+from sentinels.clusters.local.shipping import StoreInTrouble, ship
 from sentinels.core.capacity import Node, Resources, Snapshot
-from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected, LogStoreUnavailable
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import Position, byte_of
 from sentinels.core.observation import Observation
-from sentinels.core.ports import Failpoint, Json, Launched, LogChunk
+from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 
@@ -44,19 +47,20 @@ def _in_our_words() -> Iterator[None]:
 class LocalCluster:
     """One node: this machine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the last two are what every workload of it is given
         self,
         home: Path,
         *,
         notify_url: str = "",
         data_store: str = "",
+        search_url: str = "",
         grace_seconds: float = 10.0,
         failpoint: Failpoint = _never,
         engine: Callable[[], Engine | None] = find_engine,
     ) -> None:
         """``home`` is the one-machine mode's data folder; the others are every workload's."""
         self._layout = Layout(home)
-        self._surroundings = Surroundings(notify_url, data_store, grace_seconds)
+        self._surroundings = Surroundings(notify_url, data_store, search_url, grace_seconds)
         self._failpoint = failpoint
         self._engine = engine
         self._node = platform.node() or "localhost"
@@ -127,26 +131,39 @@ class LocalCluster:
         """See ``Cluster.cordon``: Sentinels alone gives this machine work."""
 
     @_in_our_words()
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
         """See ``Cluster.read_log``."""
         folder = self._folder(ref)
         over = not folder.runner_lives() and not self._may_begin(folder)
-        try:
-            with folder.log.open("rb") as log:
-                log.seek(offset)
-                data = log.read(limit)
-                at_end = len(data) < limit or not log.read(1)
-        except FileNotFoundError:
-            return LogChunk(b"", offset, ended=over)
-        return LogChunk(data, offset + len(data), ended=over and at_end)
+        return read_log(folder, byte=byte_of(after), limit=limit, timed=timed, over=over)
 
     @_in_our_words()
-    def log_size(self, ref: WorkloadRef) -> int:
-        """See ``Cluster.log_size``."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:
+        """See ``Cluster.log_since``."""
+        return since(self._folder(ref), at_ns)
+
+    @_in_our_words()
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """See ``Cluster.log_tail``."""
+        return tail(self._folder(ref), lines)
+
+    @_in_our_words()
+    def collect_log(self, ref: WorkloadRef) -> bool:
+        """See ``Cluster.collect_log``: what its runner did not send."""
+        folder = self._folder(ref)
+        spec = read_record(folder.spec)
+        if spec is None or (read_record(folder.shipped) or {}).get("complete"):
+            return True
+        if not self._surroundings.search_url or folder.runner_lives():
+            return False
         try:
-            return self._folder(ref).log.stat().st_size
-        except FileNotFoundError:
-            return 0
+            # The store may have moved since the workload was launched.
+            at = {"search_url": self._surroundings.search_url}
+            return ship(folder, {**spec, **at}, over=True, until=lambda: False)
+        except StoreInTrouble as trouble:
+            raise LogStoreUnavailable(str(trouble)) from trouble
 
     @_in_our_words()
     def collect_outputs(self, workload: Workload) -> bool:

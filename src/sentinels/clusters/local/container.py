@@ -18,6 +18,7 @@ from sentinels.clusters.local.folders import Record, WorkloadFolder, indices, nu
 from sentinels.clusters.local.gauges import CgroupGauge, GpuGauge
 from sentinels.clusters.local.log_pipe import LogPipe
 from sentinels.clusters.local.processes import MARK, die_with_parent
+from sentinels.clusters.local.shipping import shipper_of
 from sentinels.clusters.local.watching import Ended, memory_message, watch
 from sentinels.core.expansion import expand_all, expand_env
 
@@ -32,7 +33,7 @@ def run_container(folder: WorkloadFolder, spec: Record) -> Ended:
     engine = engine_of(spec)
     container = _container(folder, spec)
     folder.output.chmod(0o777)  # a container's user is not this one
-    log = LogPipe(folder.log)
+    log = LogPipe(folder.log, folder.log_times, shipper_of(folder, spec))
     client = subprocess.Popen(
         [*engine.command(), *container.run_words(engine.name)],
         stdin=subprocess.DEVNULL,

@@ -26,6 +26,7 @@ from sentinels.clusters.local.processes import (
     end_all,
     reap_orphans,
 )
+from sentinels.clusters.local.shipping import shipper_of
 from sentinels.clusters.local.watching import Ended, memory_message, watch
 from sentinels.core.expansion import expand_all, expand_env
 
@@ -53,7 +54,7 @@ def run_program(folder: WorkloadFolder, spec: Record) -> Ended:
         shutil.copytree(str(spec["location"]), folder.work, symlinks=True)
     except OSError as error:
         return Ended("workload_lost", None, f"its code could not be copied: {error}")
-    log = LogPipe(folder.log)
+    log = LogPipe(folder.log, folder.log_times, shipper_of(folder, spec))
     try:
         process = _start(folder, spec, log.write_end)
     except (OSError, ValueError) as error:

@@ -35,6 +35,17 @@ class Ear:
             self.look(ref)
 
 
+def after_ticks(take: Callable[[Hint], None], do: Callable[[], None]) -> Callable[[Hint], None]:
+    """``take``, and after each tick something that is due now and then."""
+
+    def taken(hint: Hint) -> None:
+        take(hint)
+        if hint.type == PING:
+            do()
+
+    return taken
+
+
 class DeadLetters:
     """Keeps what a Broker could not deliver; the sweep of a dispatch pass makes up for it."""
 

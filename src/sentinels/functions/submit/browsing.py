@@ -11,12 +11,12 @@ import binascii
 
 from flask import Response
 
-from sentinels.core.errors import InvalidRequest
+from sentinels.core.errors import InvalidRequest, Unavailable
 from sentinels.core.job import JobState
 from sentinels.core.ports import Json
 from sentinels.core.reading import JobFilter
 from sentinels.functions.http import reply
-from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.door import Ask, FrontDoor
 from sentinels.functions.submit.placing import jobs_json, pages_of
 from sentinels.functions.submit.shaping import attempt_json, event_json, node_json, notice_json
 
@@ -47,7 +47,8 @@ def show_job(ask: Ask) -> Response:
         for attempt in reading.attempts(job)
     ]
     shaped = jobs_json(ask.door, [view])[0]
-    return reply({**shaped, "config": view.config, "attempts": attempts})
+    away = _unavailable(ask.door)
+    return reply({**shaped, "config": view.config, "attempts": attempts, "unavailable": away})
 
 
 def list_events(ask: Ask) -> Response:
@@ -84,6 +85,16 @@ def list_notices(ask: Ask) -> Response:
         ask.caller, job=ask.query.maybe("job"), limit=ask.query.number("limit")
     )
     return reply({"notices": [notice_json(notice) for notice in found]})
+
+
+def _unavailable(door: FrontDoor) -> list[Json]:
+    """A sentence for each part that a job's links or words come from and that does not answer."""
+    try:
+        if door.store is not None:
+            door.store.check()
+    except Unavailable as trouble:
+        return [str(trouble)]
+    return []
 
 
 def _total(ask: Ask) -> int:

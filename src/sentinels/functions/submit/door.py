@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from flask import Request
 
 from sentinels.core.asking import Asking
+from sentinels.core.log_reading import LogReader
+from sentinels.core.log_store import LogStore
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
@@ -22,13 +24,13 @@ from sentinels.core.sessions import Sessions
 from sentinels.core.submitting import SubmitPorts
 from sentinels.functions.routing import Query
 from sentinels.functions.submit.health_probes import Probe
-from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
 
 WAIT_LIMIT = 25
 """Seconds a request may be made to wait for news: less than any proxy's patience."""
 
 _LOOK_SECONDS = 0.2
+_GROWTH = 1.2
 
 T = TypeVar("T")
 
@@ -45,15 +47,25 @@ class Patience:
         self._room = threading.BoundedSemaphore(max(1, room))
         self._pause = pause
 
-    def until(self, news: Callable[[T], bool], look: Callable[[], T], seconds: float) -> T:
-        """Look again and again until there is news or the time is over; the last look."""
-        end = time.monotonic() + seconds
+    def until(
+        self,
+        news: Callable[[T], bool],
+        look: Callable[[], T],
+        seconds: float,
+        *,
+        slowest: float = _LOOK_SECONDS,
+    ) -> T:
+        """Look again and again until there is news or the time is over; the last look. Pauses grow
+        up to ``slowest``.
+        """
+        end, pause = time.monotonic() + seconds, _LOOK_SECONDS
         seen = look()
         if seconds <= 0 or news(seen) or not self._room.acquire(blocking=False):
             return seen
         try:
             while not news(seen) and (left := end - time.monotonic()) > 0:
-                self._pause(min(_LOOK_SECONDS, left))
+                self._pause(min(pause, left))
+                pause = min(slowest, pause * _GROWTH)
                 seen = look()
         finally:
             self._room.release()
@@ -65,7 +77,9 @@ class FrontDoor:
     """The verbs' ports and what is read from.
 
     ``probes`` are the parts that ``sentinels doctor`` asks besides the database; ``hears_jobs``:
-    the cluster is one that sends Job events.
+    the cluster is one that sends Job events. ``logs`` reads what jobs printed, ``store`` keeps it
+    (None: nothing does), ``logs_page`` is where people look at a job's lines in a browser, with
+    ``{job}`` for its id.
     """
 
     ports: SubmitPorts
@@ -79,8 +93,10 @@ class FrontDoor:
     patience: Patience
     telemetry: Telemetry
     asking: Asking
+    logs: LogReader
     prices: Mapping[str, float] | None = None
-    kept_logs: KeptLogs = field(default_factory=KeptLogs)
+    store: LogStore | None = None
+    logs_page: str = ""
 
 
 @dataclass(frozen=True, slots=True)

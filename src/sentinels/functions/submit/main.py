@@ -6,13 +6,16 @@ Comes in: the environment. Goes out: the front door. Next: ``handler``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import functions_framework
 from flask import Request, Response
 
 from sentinels.clock import utc_now
+from sentinels.core.log_lines import TimedText
+from sentinels.core.log_reading import LogReader
 from sentinels.core.policy import Policy
+from sentinels.core.ports import Cluster
 from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.db.asking import PostgresAsking
@@ -25,10 +28,13 @@ from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from, sql_probe
+from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.functions.wiring import begin, make_cluster, make_log_store, make_tracker
 from sentinels.services.events import HttpEvents
 from sentinels.settings import Settings, make_failpoint
+
+_COPY_SECONDS = 1.5
 
 
 def _build(settings: Settings, *, threads: int) -> FrontDoor:
@@ -37,6 +43,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
     asking = PostgresAsking(settings.report_database_url)
+    store = make_log_store(settings)
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
@@ -62,7 +69,16 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         telemetry=telemetry,
         asking=asking,
         prices=read_prices(settings.prices) or None,
+        logs=LogReader(cluster, store, _copies(settings, cluster), utc_now),
+        store=store,
+        logs_page=settings.logs_page_url,
     )
+
+
+def _copies(settings: Settings, cluster: Cluster) -> Callable[[str], TimedText | None] | None:
+    """How the tracker's copies of logs are found, where there are any: people wait for them."""
+    tracker = None if cluster.keeps_logs else make_tracker(settings, timeout=_COPY_SECONDS)
+    return KeptLogs(tracker).find if tracker else None
 
 
 def _hears_jobs(settings: Settings) -> bool:

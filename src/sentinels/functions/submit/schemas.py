@@ -7,6 +7,7 @@ hold every real answer against. Before: ``shaping``. Next: ``openapi``.
 from __future__ import annotations
 
 from sentinels.core.job import JobState, Reason, ReasonClass
+from sentinels.core.log_reading import Source
 from sentinels.core.ports import Json
 from sentinels.core.reading import WAITING_BOUND
 
@@ -90,11 +91,9 @@ _JOB: dict[str, Schema] = {
     "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
     "links": _object(
         {
-            "mlflow": {
-                **_or_null(_TEXT),
-                "description": "Its run's page, for a browser.",
-            },
+            "mlflow": {**_or_null(_TEXT), "description": "Its run's page, for a browser."},
             "experiment": {**_or_null(_TEXT), "description": "Its experiment's page."},
+            "logs": {**_or_null(_TEXT), "description": "What it printed, in the log store's page."},
         }
     ),
     "event": _WHOLE,
@@ -185,9 +184,16 @@ _LOG: dict[str, Schema] = {
     "job": _WHOLE,
     "attempt": {"type": "integer", "description": "0 for a job that was never launched."},
     "text": _TEXT,
-    "offset": _WHOLE,
-    "next_offset": _WHOLE,
+    "cursor": {"type": "string", "description": "Where the following piece begins."},
     "ended": _FLAG,
+    "source": {
+        **_or_null(_one_of(*Source)),
+        "description": "Where it was read; null: nowhere is anything.",
+    },
+    "unavailable": {
+        **_or_null(_TEXT),
+        "description": "What could not be asked, and so may be missing.",
+    },
 }
 
 _FAULT: dict[str, Schema] = {
@@ -243,7 +249,17 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "PushedOrPreview": {"anyOf": [_named("Pushed"), _named("Preview")]},
     "Job": _object(_JOB),
-    "JobDetail": _object({**_JOB, "config": _MAP, "attempts": _list_of(_named("Attempt"))}),
+    "JobDetail": _object(
+        {
+            **_JOB,
+            "config": _MAP,
+            "attempts": _list_of(_named("Attempt")),
+            "unavailable": {
+                **_list_of(_TEXT),
+                "description": "What does not answer now, and so may be missing or lead nowhere.",
+            },
+        }
+    ),
     "Jobs": _object({"jobs": _list_of(_named("Job")), "next_cursor": _or_null(_TEXT)}),
     "Attempt": _object(_ATTEMPT),
     "Events": _object({"events": _list_of(_object(_EVENT))}),

@@ -24,8 +24,8 @@ from sentinels.core.reading import (
 )
 
 
-def job_json(job: JobView, queue: Json, pages: RunPages | None) -> dict[str, Json]:
-    """A job; ``queue`` is its place while it waits, else None; ``pages`` are the tracker's."""
+def job_json(job: JobView, queue: Json, links: Json) -> dict[str, Json]:
+    """A job; ``queue`` is its place while it waits, else None."""
     return {
         "id": job.id,
         "name": job.name,
@@ -52,10 +52,7 @@ def job_json(job: JobView, queue: Json, pages: RunPages | None) -> dict[str, Jso
         "cancel_requested_at": time_json(job.cancel_requested_at),
         "exit_code": job.last_exit_code,
         "queue": queue,
-        "links": {
-            "mlflow": pages.run if pages else None,
-            "experiment": pages.experiment if pages else None,
-        },
+        "links": links,
         "event": job.last_event,
     }
 

@@ -14,13 +14,13 @@ from flask import Response
 
 from sentinels.core.errors import Unavailable
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
-from sentinels.core.ports import Artifact, JobRef, Json
+from sentinels.core.ports import Artifact, Json
 from sentinels.core.reading import AttemptView, JobFilter, JobView
 from sentinels.functions.submit.browsing import cursor_of, filter_of, read_cursor
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.pages.charts import gauges, time_line
 from sentinels.functions.submit.pages.drawing import page
-from sentinels.functions.submit.pages.log import last_text
+from sentinels.functions.submit.pages.log import last_piece
 from sentinels.functions.submit.placing import jobs_json
 
 LIVE_SECONDS = 5
@@ -84,7 +84,7 @@ def show_job(ask: Ask) -> Response:
     attempts, events = ask.door.reading.attempts(job), ask.door.reading.events(job)
     live = row.job.state not in TERMINAL_STATES
     last = attempts[-1] if attempts else None
-    log, log_trouble = _log(ask, job)
+    piece = last_piece(ask, job, attempts, lines=_LOG_LINES)
     files, files_trouble = _artifacts(ask, row.job, last)
     return _drawn(
         ask,
@@ -95,8 +95,9 @@ def show_job(ask: Ask) -> Response:
         last=last,
         events=list(reversed(events)),
         line=time_line(events, ask.door.clock()),
-        log=log,
-        log_trouble=log_trouble,
+        log=piece.text if piece else "",
+        log_trouble=piece.unavailable if piece else None,
+        logs_page=ask.door.logs_page.replace("{job}", str(job.id)),
         log_lines=_LOG_LINES,
         files=files,
         files_trouble=files_trouble,
@@ -138,13 +139,6 @@ def _rows(ask: Ask, ids: Sequence[int], places: Mapping[int, str] | None = None)
 
 def _at(places: Mapping[int, str] | None, job: JobView) -> str | None:
     return (places or {}).get(job.id)
-
-
-def _log(ask: Ask, job: JobRef) -> tuple[str, str]:
-    try:
-        return last_text(ask, job, lines=_LOG_LINES), ""
-    except Unavailable as trouble:
-        return "", str(trouble)
 
 
 def _artifacts(ask: Ask, job: JobView, last: AttemptView | None) -> tuple[Sequence[Artifact], str]:
