@@ -54,9 +54,9 @@ class Heard(Api):
         return answer
 
     def many(
-        self, requests: Sequence[Request], *, in_flight: int = 32
+        self, requests: Sequence[Request], *, in_flight: int = 32, within: float | None = None
     ) -> Iterator[tuple[int, Answer | ClusterUnavailable]]:
-        for place, answer in super().many(requests, in_flight=in_flight):
+        for place, answer in super().many(requests, in_flight=in_flight, within=within):
             if isinstance(answer, Answer):
                 self._keep(requests[place], answer)
             yield place, answer

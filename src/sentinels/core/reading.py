@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources
+from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
@@ -69,6 +70,7 @@ class AttemptView:
     mlflow_run_id: str | None
     mlflow_url: str | None
     usage: Usage
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,10 @@ class Reading(Protocol):
 
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """Every attempt, oldest first."""
+        ...
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """What is kept of how an attempt ended; an empty one while it has not."""
         ...
 
     def events(self, job: JobRef) -> Sequence[EventView]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine, RowMapping, func, select
 
 from sentinels.core.capacity import Resources, add
+from sentinels.core.dossier import Dossier, read_dossier
 from sentinels.core.errors import Ambiguous, NotFound
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
@@ -114,6 +115,11 @@ class PostgresReading:
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """See ``Reading.attempts``."""
         return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """See ``Reading.dossier``."""
+        rows = self._rows("read_dossier", job_id=job.id, attempt=attempt)
+        return read_dossier(rows[0]["dossier"] if rows else None)
 
     def events(self, job: JobRef) -> Sequence[EventView]:
         """See ``Reading.events``; the newest thousand."""

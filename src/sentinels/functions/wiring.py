@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from sentinels.clock import utc_now
 from sentinels.core.errors import InvalidRequest
+from sentinels.core.log_store import LogStore
+from sentinels.core.meter import Meter
 from sentinels.core.ports import Cluster, Failpoint, Messenger
 from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
@@ -56,6 +58,16 @@ def make_messenger(settings: Settings) -> Messenger | None:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
 
+def make_log_store(_: Settings) -> LogStore | None:
+    """What keeps lines; None where nothing does."""
+    return None
+
+
+def make_meter(_: Settings) -> Meter | None:
+    """What measures use over time; None where nothing does."""
+    return None
+
+
 def make_settle(
     settings: Settings,
     queue: SettlingQueue,
@@ -69,5 +81,7 @@ def make_settle(
         lease_seconds=settings.lease_seconds,
         infrastructure_tries=settings.infrastructure_tries,
         tracked=bool(settings.tracker_url),
+        log_store=bool(settings.search_url),
+        meter=bool(settings.prometheus_url),
     )
     return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)

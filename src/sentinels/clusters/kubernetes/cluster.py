@@ -37,10 +37,12 @@ from sentinels.clusters.kubernetes.names import (
 from sentinels.clusters.kubernetes.observe import JOBS_PATH, is_live, listed, look
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.clusters.kubernetes.stopping import stopping
+from sentinels.clusters.kubernetes.testimony import testify
 from sentinels.core.capacity import Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, NotFound
 from sentinels.core.job import Reason
-from sentinels.core.observation import Observation
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.ports import Json, Launched, LogChunk
 from sentinels.core.workload import Workload, WorkloadRef
 
@@ -90,6 +92,10 @@ class KubernetesCluster:
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         """See ``Cluster.observe``."""
         return look(self._api, refs, self._options)
+
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return testify(self._api, ended)
 
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``; only names and labels are read."""

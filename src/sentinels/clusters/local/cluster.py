@@ -21,10 +21,12 @@ from sentinels.clusters.local.launch import Surroundings, launch, preview, start
 from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
+from sentinels.clusters.local.testimony import testify
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, Reason
-from sentinels.core.observation import Observation
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.ports import Failpoint, Json, Launched, LogChunk
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
@@ -97,6 +99,10 @@ class LocalCluster:
         """See ``Cluster.observe``."""
         now = utc_now()
         return {ref: observe(self._folder(ref), node=self._node, now=now) for ref in refs}
+
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return {ref: testify(self._folder(ref), seen) for ref, seen in ended.items()}
 
     @_in_our_words()
     def held(self) -> frozenset[WorkloadRef]:

@@ -13,6 +13,7 @@ import functions_framework
 from flask import Request, Response
 
 from sentinels.core.delivering import Courier, DeliverPorts
+from sentinels.core.filing import DOSSIER, Filer
 from sentinels.core.messaging import MessageCourier
 from sentinels.core.notice import MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
@@ -31,7 +32,9 @@ from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
     begin,
     make_cluster,
+    make_log_store,
     make_messenger,
+    make_meter,
     make_settle,
     make_tracker,
 )
@@ -44,9 +47,11 @@ def _build(settings: Settings) -> EventFunction:
     queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
     cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url)
+    filer = Filer(outbox, make_log_store(settings), make_meter(settings))
     couriers: dict[str, Courier] = {
         MESSENGER: MessageCourier(make_messenger(settings), failpoint).deliver,
         TRACKER: recorder.deliver,
+        DOSSIER: filer.deliver,
     }
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from flask import Request
 
+from sentinels.core.log_store import LogStore
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
@@ -76,6 +77,7 @@ class FrontDoor:
     patience: Patience
     telemetry: Telemetry
     kept_logs: KeptLogs = field(default_factory=KeptLogs)
+    log_store: LogStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

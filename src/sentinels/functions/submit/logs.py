@@ -98,6 +98,16 @@ def _kept(ask: Ask, attempt: AttemptView, live: Log, offset: int) -> KeptLog | N
     return ask.door.kept_logs.find(tracker, run_id)
 
 
+def end_of_log(ask: Ask, job: JobRef, attempt: AttemptView, *, limit: int) -> tuple[bytes, bool]:
+    """The last bytes of what an attempt printed, and whether they are all of it. Raises
+    ``Unavailable``.
+    """
+    live = _live(ask, job, attempt)
+    log: Log = _kept(ask, attempt, live, 0) or live
+    begin = max(0, log.size() - limit)
+    return log.read(offset=begin, limit=limit).data, begin == 0
+
+
 def chosen_attempt(ask: Ask, job: JobRef) -> AttemptView | None:
     """The attempt asked for, else the newest; None where the job was never launched."""
     attempts: Sequence[AttemptView] = ask.door.reading.attempts(job)

@@ -23,7 +23,7 @@ from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.functions.wiring import begin, make_cluster, make_log_store, make_tracker
 from sentinels.services.events import HttpEvents
 from sentinels.settings import Settings, make_failpoint
 
@@ -52,6 +52,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        log_store=make_log_store(settings),
     )
 
 

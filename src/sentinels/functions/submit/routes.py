@@ -1,7 +1,7 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
+``logs``, ``dossiers``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from flask import Response
 from sentinels.core.job import JobState
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import (
+    artifacts,
+    browsing,
+    dossiers,
+    health,
+    logs,
+    pushing,
+    retiring,
+)
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
@@ -116,6 +124,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
             Param("tail", "Begin with the last so many lines instead.", 0, 100_000),
             _WAIT,
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/dossier",
+        "How an attempt ended: the cause, what it printed last, what to do about it.",
+        dossiers.show_dossier,
+        {200: "Dossier"},
+        (_ATTEMPT,),
     ),
     Route(
         "POST",
