@@ -149,14 +149,18 @@ def _used(share: Row) -> str:
 
 def _node(found: Json, attempt: Row) -> Iterator[str]:
     conditions = rows(found, "conditions")
-    bad = [each for each in conditions if each["bad"]]
     if not attempt.get("node") or not conditions:
         return
-    yield f"{attempt['node']}: " + ("" if bad else "ready, short of nothing")
-    for each in bad:
-        since = f" since {local(each['since'])}" if each.get("since") else ""
-        said = f": {each['message']}" if each.get("message") else ""
-        yield f"{each['name']}{since}{said}"
+    bad = [_condition(each) for each in conditions if each["bad"]]
+    first, *others = bad or ["ready, short of nothing"]
+    yield f"{attempt['node']}: {first}"
+    yield from others
+
+
+def _condition(condition: Row) -> str:
+    since = f" since {local(condition['since'])}" if condition.get("since") else ""
+    said = f": {condition['message']}" if condition.get("message") else ""
+    return f"{condition['name']}{since}{said}"
 
 
 def _events(found: Sequence[Row], *, whole: bool) -> Iterator[str]:

@@ -160,7 +160,9 @@ def _next(job: Json) -> str:
     if job.get("state") == "queued":
         return f"sentinels queue · sentinels cancel {job_id}"
     if job.get("state") == "failed":
-        return f"sentinels explain {job_id} · sentinels logs {job_id}"
+        return (
+            f"sentinels explain {job_id} · sentinels logs {job_id} · sentinels artifacts {job_id}"
+        )
     if job.get("state") in TERMINAL:
         return (
             f"sentinels logs {job_id} · sentinels artifacts {job_id} · sentinels history {job_id}"

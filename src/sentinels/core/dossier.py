@@ -129,15 +129,19 @@ class Dossier:
 
 def bounded(said: Testimony) -> Testimony:
     """Not more of it than is worth keeping: of many events the warnings, and of those the last."""
-    loud = [event for event in said.events if event.warns][-EVENTS_BOUND:]
-    room = EVENTS_BOUND - len(loud)
-    quiet = [event for event in said.events if not event.warns][-room:] if room else []
     return replace(
         said,
-        events=tuple(event for event in said.events if event in loud or event in quiet),
+        events=_worth_keeping(said.events),
         conditions=said.conditions[:CONDITIONS_BOUND],
         facts=dict(list(said.facts.items())[:FACTS_BOUND]),
     )
+
+
+def _worth_keeping(events: Sequence[ClusterEvent]) -> tuple[ClusterEvent, ...]:
+    places = range(len(events))
+    by_worth = sorted(places, key=lambda place: (events[place].warns, place))
+    kept = by_worth[-EVENTS_BOUND:]
+    return tuple(events[place] for place in sorted(kept))
 
 
 def dossier_json(dossier: Dossier) -> dict[str, Json]:

@@ -53,7 +53,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "ask for more --memory, or use fewer data loader workers.",
     ),
     _symptom(
-        r"DataLoader worker \(pid[^)]*\) is killed by signal: Killed|exited unexpectedly.*Killed",
+        r"DataLoader worker .{0,60}is killed by signal: Killed|exited unexpectedly.*Killed",
         "One of its own processes was killed, most likely for its memory: ask for more --memory, "
         "or use fewer data loader workers.",
     ),

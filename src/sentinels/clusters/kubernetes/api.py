@@ -38,6 +38,7 @@ LIST_SECONDS = 60.0
 _IN_FLIGHT = 32
 _JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _T = TypeVar("_T")
 
