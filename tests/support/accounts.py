@@ -162,7 +162,13 @@ class Site:
         return path
 
     def workload(
-        self, job_id: int, *, seconds: str = "300s", cpu_millis: int = 100, **others: Any
+        self,
+        job_id: int,
+        *,
+        seconds: str = "300s",
+        exit_code: str = "0",
+        cpu_millis: int = 100,
+        **others: Any,
     ) -> Workload:
         """A workload of the team that a simulated node runs for so long."""
         digest = "sha256:" + "0" * 64
@@ -171,7 +177,7 @@ class Site:
             image=Image(ImageKind.CONTAINER, "shell", digest, f"shell@{digest}"),
             command=("true",),
             args=(),
-            env={"TEST_SECONDS": seconds},
+            env={"TEST_SECONDS": seconds, "TEST_EXIT": exit_code},
             resources=Resources(cpu_millis=cpu_millis, memory_bytes=64 * 2**20),
             team=self.team,
             **others,
