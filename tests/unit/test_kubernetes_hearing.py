@@ -19,6 +19,7 @@ from sentinels.clusters.kubernetes.hearing import (
     events_in,
     is_cut,
     lines_in,
+    told_in,
 )
 from sentinels.core.dossier import Gap, Part
 from sentinels.core.errors import ClusterUnavailable
@@ -90,6 +91,12 @@ def test_where_the_log_cannot_be_had_the_pods_status_speaks_for_it(heard: Heard)
     assert why.startswith("its log could not be read: ")
 
 
+@pytest.mark.parametrize("reason", ["ContainerStatusUnknown", "StartError"])
+def test_what_others_say_of_a_container_is_none_of_its_lines(reason: str) -> None:
+    spoken = trace(container_message="The container could not be located", container_reason=reason)
+    assert lines(spoken, None)[0] == ()
+
+
 def test_what_never_ran_printed_nothing_and_leaves_no_gap() -> None:
     waiting = refusal(HTTPStatus.BAD_REQUEST, 'container "main" is waiting to start')
     assert lines(trace(Reason.IMAGE_UNAVAILABLE, started=False), waiting) == ((), "", [])
@@ -127,7 +134,7 @@ def test_events_of_both_kinds_are_read_and_other_workloads_are_left_out() -> Non
     )
     listed = answer({"items": [counted, an_event("another"), series]})
     gaps: list[Gap] = []
-    first, second = events_in(trace(), [listed], gaps)
+    first, second = events_in(trace(), [told_in(listed)], gaps)
     assert (first.count, first.warns, second.count, second.warns) == (9, False, 4, True)
     assert (second.about, second.reason, second.message) == ("pod", "BackOff", "no")
     assert first.at is not None
@@ -138,7 +145,7 @@ def test_events_of_both_kinds_are_read_and_other_workloads_are_left_out() -> Non
 def test_events_that_were_not_read_or_not_all_listed_are_a_gap() -> None:
     gaps: list[Gap] = []
     more = answer({"metadata": {"continue": "x"}, "items": []})
-    events_in(trace(), [SILENCE, more, None], gaps)
+    events_in(trace(), map(told_in, (SILENCE, more, None)), gaps)
     assert [gap.part for gap in gaps] == [Part.EVENTS] * 3
 
 
@@ -210,7 +217,7 @@ anything = st.recursive(
 @given(anything, st.sampled_from([200, 400, 403, 404, 500]))
 def test_whatever_is_answered_raises_nothing(found: object, status: int) -> None:
     heard = Answer(status, json.dumps(found).encode(), NOW)
-    events_in(trace(), [heard], [])
+    events_in(trace(), [told_in(heard)], [])
     conditions_in(trace(), heard, [])
     lines_in(trace(), heard, [])
 
@@ -218,4 +225,4 @@ def test_whatever_is_answered_raises_nothing(found: object, status: int) -> None
 @given(st.binary(max_size=300))
 def test_whatever_was_printed_raises_nothing(body: bytes) -> None:
     lines_in(trace(), answer(body), [])
-    events_in(trace(), [answer(body)], [])
+    events_in(trace(), [told_in(answer(body))], [])

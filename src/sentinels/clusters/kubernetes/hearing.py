@@ -7,7 +7,8 @@ Comes in: a ``Trace`` and answers. Goes out: parts of a ``Testimony``. Before: `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -32,6 +33,8 @@ _EXCUSES = (
     b"failed to try resolving symlinks in path ",
 )
 """How a kubelet answers 200 for a container that it has taken away."""
+_SPOKEN_FOR = ("ContainerStatusUnknown", "StartError", "ContainerCannotRun")
+"""Reasons of an end whose message is the kubelet's or the runtime's own, not the program's."""
 _NOT_BEGUN = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
@@ -61,7 +64,8 @@ class Trace:
     @property
     def last_words(self) -> str:
         """What Kubernetes itself kept of what the container printed."""
-        return self._fact("container_message")
+        spoke = self._fact("container_reason") not in _SPOKEN_FOR
+        return self._fact("container_message") if spoke else ""
 
     @property
     def has_log(self) -> bool:
@@ -95,16 +99,36 @@ def lines_in(trace: Trace, heard: Heard, gaps: list[Gap]) -> LastLines:
     return LastLines()
 
 
-def events_in(trace: Trace, answers: Iterable[Heard], gaps: list[Gap]) -> tuple[ClusterEvent, ...]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A list of events, read once however many workloads it is about; ``trouble`` says what of it
+    could not be had.
+    """
+
+    by_uid: Mapping[str, Sequence[ClusterEvent]]
+    trouble: str = ""
+
+
+def told_in(heard: Heard) -> Told:
+    """The events of one answer by whom they are about."""
+    if not isinstance(heard, Answer) or heard.status != HTTPStatus.OK:
+        return Told({}, f"not all events could be read: {_trouble(heard)}")
+    found: dict[str, list[ClusterEvent]] = defaultdict(list)
+    listed = heard.json
+    for event in rows(listed, "items"):
+        found[text_at(event, "involvedObject", "uid")].append(_event(event))
+    more = text_at(listed, "metadata", "continue")
+    return Told(found, "its namespace has more events than were looked through" if more else "")
+
+
+def events_in(trace: Trace, told: Iterable[Told], gaps: list[Gap]) -> tuple[ClusterEvent, ...]:
     """What Kubernetes said about it, the oldest first."""
     found: list[ClusterEvent] = []
-    for heard in answers:
-        if not isinstance(heard, Answer) or heard.status != HTTPStatus.OK:
-            gaps.append(Gap(Part.EVENTS, f"not all events could be read: {_trouble(heard)}"))
-            continue
-        if text_at(heard.json, "metadata", "continue"):
-            gaps.append(Gap(Part.EVENTS, "its namespace has more events than were looked through"))
-        found += _about(trace, heard.json)
+    for each in told:
+        if each.trouble:
+            gaps.append(Gap(Part.EVENTS, each.trouble))
+        for uid in trace.uids:
+            found += each.by_uid.get(uid, ())
     return tuple(sorted(found, key=lambda event: event.at.timestamp() if event.at else 0.0))
 
 
@@ -147,17 +171,15 @@ def _trouble(heard: Heard) -> str:
     return message_of(heard)
 
 
-def _about(trace: Trace, listed: Json) -> Iterator[ClusterEvent]:
-    for event in rows(listed, "items"):
-        if text_at(event, "involvedObject", "uid") in trace.uids:
-            yield ClusterEvent(
-                at=_last_seen(event),
-                about=text_at(event, "involvedObject", "kind").lower(),
-                reason=text_at(event, "reason"),
-                message=text_at(event, "message"),
-                warns=text_at(event, "type") == "Warning",
-                count=_count(event),
-            )
+def _event(event: Json) -> ClusterEvent:
+    return ClusterEvent(
+        at=_last_seen(event),
+        about=text_at(event, "involvedObject", "kind").lower(),
+        reason=text_at(event, "reason"),
+        message=text_at(event, "message"),
+        warns=text_at(event, "type") == "Warning",
+        count=_count(event),
+    )
 
 
 def _last_seen(event: Json) -> datetime | None:

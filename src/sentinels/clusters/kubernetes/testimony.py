@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sentinels.clusters.kubernetes.api import Api, Request
 from sentinels.clusters.kubernetes.capacity import NODES_PATH
 from sentinels.clusters.kubernetes.hearing import (
     Heard,
+    Told,
     Trace,
     conditions_in,
     events_in,
     is_cut,
     lines_in,
+    told_in,
 )
 from sentinels.clusters.kubernetes.names import MAIN
 from sentinels.core.dossier import Gap, Testimony
@@ -28,7 +31,9 @@ from sentinels.core.observation import Finished
 from sentinels.core.workload import WorkloadRef
 
 SECONDS = 2.5
-"""For all of the ends that were seen in one look."""
+"""For each question, and for all of them where few have ended."""
+_SECONDS_EACH = 0.02
+"""More for each end that was seen in the same look: a log is read from its node in about that."""
 _FEW = 16
 """So many ends in a namespace are asked for one by one, more with a list of all its events: each
 such question makes the API server read all of a namespace's events.
@@ -41,27 +46,50 @@ KiB, and a kubelet counts the pieces.
 _CACHED = {"resourceVersion": "0"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What was answered by what was asked; ``told``: events, each list of them read once.
+
+    ``alone`` are the namespaces in which each end was asked about by itself.
+    """
+
+    by_key: Mapping[Hashable, Heard]
+    told: Mapping[Hashable, Told]
+    alone: frozenset[str]
+
+    def testimony(self, trace: Trace) -> Testimony:
+        """All that was answered about one end."""
+        gaps: list[Gap] = []
+        lines = lines_in(trace, self.by_key.get(_log_key(trace)), gaps)
+        if not trace.is_odd:
+            return Testimony(lines=lines, gaps=tuple(gaps))
+        told = [self.told[key] for key, _ in _event_questions(trace, self.alone)]
+        return Testimony(
+            lines=lines,
+            events=events_in(trace, told, gaps),
+            conditions=conditions_in(trace, self.by_key.get(_node_key(trace)), gaps),
+            gaps=tuple(gaps),
+        )
+
+
 def testify(api: Api, ended: Mapping[WorkloadRef, Finished]) -> dict[WorkloadRef, Testimony]:
     """See ``Cluster.testimony``."""
-    end = time.monotonic() + SECONDS
     traces = [Trace(ref, seen) for ref, seen in ended.items()]
-    alone = _alone(traces)
-    asked = {**_logs(traces, COUNT), **_events(traces, alone), **_nodes(traces)}
+    answers = _ask(api, traces, time.monotonic() + SECONDS + _SECONDS_EACH * len(traces))
+    return {trace.ref: answers.testimony(trace) for trace in traces}
+
+
+def _ask(api: Api, traces: Sequence[Trace], end: float) -> _Answers:
+    """What has to be explained comes first, should the time not suffice for all."""
+    odd = [trace for trace in traces if trace.is_odd]
+    alone = _alone(odd)
+    events = dict(question for trace in odd for question in _event_questions(trace, alone))
+    asked = {**_logs(odd, COUNT), **events, **_nodes(odd), **_logs(traces, COUNT)}
     answers = _answers(api, asked, end)
     cut = [trace for trace in traces if is_cut(answers.get(_log_key(trace)))]
+    answers |= {_log_key(trace): None for trace in cut}
     answers |= _answers(api, _logs(cut, _FEWER_LINES), end)
-    return {trace.ref: _testimony(trace, answers, alone) for trace in traces}
-
-
-def _testimony(trace: Trace, answers: Mapping[Hashable, Heard], alone: frozenset[str]) -> Testimony:
-    gaps: list[Gap] = []
-    lines = lines_in(trace, answers.get(_log_key(trace)), gaps)
-    if not trace.is_odd:
-        return Testimony(lines=lines, gaps=tuple(gaps))
-    said = [answers.get(key) for key, _ in _event_questions(trace, alone)]
-    events = events_in(trace, said, gaps)
-    conditions = conditions_in(trace, answers.get(_node_key(trace)), gaps)
-    return Testimony(lines=lines, events=events, conditions=conditions, gaps=tuple(gaps))
+    return _Answers(answers, {key: told_in(answers.get(key)) for key in events}, alone)
 
 
 def _logs(traces: Iterable[Trace], lines: int) -> dict[Hashable, Request]:
@@ -72,6 +100,7 @@ def _logs(traces: Iterable[Trace], lines: int) -> dict[Hashable, Request]:
             f"/api/v1/namespaces/{trace.namespace}/pods/{trace.pod}/log",
             query,
             accept="*/*",
+            seconds=SECONDS,
         )
         for trace in traces
         if trace.has_log
@@ -84,9 +113,11 @@ def _log_key(trace: Trace) -> Hashable:
 
 def _nodes(traces: Iterable[Trace]) -> dict[Hashable, Request]:
     return {
-        _node_key(trace): Request("GET", f"{NODES_PATH}/{trace.seen.node}", _CACHED)
+        _node_key(trace): Request(
+            "GET", f"{NODES_PATH}/{trace.seen.node}", _CACHED, seconds=SECONDS
+        )
         for trace in traces
-        if trace.is_odd and trace.seen.node
+        if trace.seen.node
     }
 
 
@@ -96,13 +127,8 @@ def _node_key(trace: Trace) -> Hashable:
 
 def _alone(traces: Iterable[Trace]) -> frozenset[str]:
     """The namespaces in which few enough have ended that each is asked about by itself."""
-    odd = Counter(trace.namespace for trace in traces if trace.is_odd)
-    return frozenset(namespace for namespace, count in odd.items() if count <= _FEW)
-
-
-def _events(traces: Iterable[Trace], alone: frozenset[str]) -> dict[Hashable, Request]:
-    odd = (trace for trace in traces if trace.is_odd)
-    return dict(question for trace in odd for question in _event_questions(trace, alone))
+    counts = Counter(trace.namespace for trace in traces)
+    return frozenset(namespace for namespace, count in counts.items() if count <= _FEW)
 
 
 def _event_questions(trace: Trace, alone: frozenset[str]) -> Iterator[tuple[Hashable, Request]]:
@@ -110,11 +136,14 @@ def _event_questions(trace: Trace, alone: frozenset[str]) -> Iterator[tuple[Hash
         return
     path = f"/api/v1/namespaces/{trace.namespace}/events"
     if trace.namespace not in alone:
-        yield ("events", path), Request("GET", path, {"limit": str(_EVENTS_LISTED)})
+        yield (
+            ("events", path),
+            Request("GET", path, {"limit": str(_EVENTS_LISTED)}, seconds=SECONDS),
+        )
         return
     for uid in trace.uids:
         query = {"fieldSelector": f"involvedObject.uid={uid}"}
-        yield ("events", uid), Request("GET", path, query)
+        yield ("events", uid), Request("GET", path, query, seconds=SECONDS)
 
 
 def _answers(api: Api, asked: Mapping[Hashable, Request], end: float) -> dict[Hashable, Heard]:

@@ -23,12 +23,12 @@ _LAST_WORDS = 2000
 def testify(folder: WorkloadFolder, seen: Finished) -> Testimony:
     """What can be said; what cannot be read is a gap."""
     gaps: list[Gap] = []
-    lines = _last_lines(folder, seen, gaps)
+    lines = _last_lines(folder, gaps)
     facts = {**_runner(folder), **(_machine(folder) if seen.reason is not None else {})}
     return Testimony(lines=lines, facts=facts, gaps=tuple(gaps))
 
 
-def _last_lines(folder: WorkloadFolder, seen: Finished, gaps: list[Gap]) -> LastLines:
+def _last_lines(folder: WorkloadFolder, gaps: list[Gap]) -> LastLines:
     lines = LastLines()
     try:
         with folder.log.open("rb") as log:
@@ -40,8 +40,8 @@ def _last_lines(folder: WorkloadFolder, seen: Finished, gaps: list[Gap]) -> Last
                 if is_all or len(lines.texts) == COUNT:
                     break
     except FileNotFoundError:
-        if seen.started_at is not None and not folder.path.exists():
-            gaps.append(Gap(Part.LINES, "its folder was taken away before its log was read"))
+        if not folder.path.exists():
+            gaps.append(Gap(Part.LINES, "its folder is not there, and its log was in it"))
     except OSError as error:
         gaps.append(Gap(Part.LINES, f"its log could not be read: {error.strerror}"))
     return lines
