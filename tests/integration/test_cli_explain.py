@@ -59,7 +59,7 @@ def test_a_failure_is_explained_on_one_screen(desk: Desk) -> None:
     assert said.out.splitlines() == [
         "✘ job 12 digits-logreg failed (exited nonzero)",
         "  why         the program ended with a non-zero exit code",
-        "  whose doing the job's own: its program's, or of what it asked for",
+        "  whose doing the job's own: its program, or what it asked for",
         "  it said     ModuleNotFoundError: No module named 'apex'",
         "  do          Python found no module apex: add it to the image, or correct the import.",
         "  ended       2026-11-20 14:03:20, after 2m 20s, on laptop, exit code 1",
@@ -120,7 +120,7 @@ def test_what_has_not_ended_is_not_explained(desk: Desk) -> None:
     said = person.type("explain", "12")
     assert said.code == 0
     assert said.out.splitlines() == [
-        "job 12 digits-logreg is running: it has not ended, so far all is well",
+        "job 12 digits-logreg is running: it has not ended",
         "  where it is: sentinels status 12",
         "  how attempt 1 ended: sentinels explain 12 --attempt 1",
     ]

@@ -124,6 +124,12 @@ def test_out_of_memory_at_its_own_limit_asks_for_more() -> None:
     assert first(case(Reason.OUT_OF_MEMORY, code=137)).startswith("Ask for more than 4Gi")
 
 
+def test_a_job_that_has_grown_already_is_not_told_to() -> None:
+    said = first(replace(case(Reason.OUT_OF_MEMORY, code=137), grows=True))
+    assert said.startswith("Ask for more than 4Gi")
+    assert "by itself" not in said
+
+
 def test_out_of_memory_on_a_node_that_ran_short_is_not_blamed_on_the_limit_alone() -> None:
     said = first(case(Reason.OUT_OF_MEMORY, code=137, peak=2 * GIB, conditions=PRESSED))
     assert "may have been the node's doing" in said

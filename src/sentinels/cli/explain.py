@@ -38,7 +38,7 @@ _NEVER = 2**20
 _LONGEST = 400
 """Characters of one line of output on the screen."""
 _WHOSE = {
-    "user": "the job's own: its program's, or of what it asked for",
+    "user": "the job's own: its program, or what it asked for",
     "infrastructure": "the infrastructure's: nothing is known to be wrong with the job",
     "operator": "somebody's, who wanted it so",
     "dependency_failed": "another job's: the one it was to start after",
@@ -81,7 +81,7 @@ def explain(
 
 def _not_yet(found: Json) -> None:
     job = mapping(found["job"])
-    say(f"job {job['id']} {job['name']} is {job['state']}: it has not ended, so far all is well")
+    say(f"job {job['id']} {job['name']} is {job['state']}: it has not ended")
     say(f"  where it is: sentinels status {job['id']}")
     ended = [each for each in rows(found, "attempts") if each["state"] == "finished"]
     for each in ended[-1:]:

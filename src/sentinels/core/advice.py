@@ -34,12 +34,16 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An end with what bears on it: what was asked for, what was used, what was left behind."""
+    """An end with what bears on it: what was asked for, what was used, what was left behind.
+
+    ``grows``: it asks for more memory by itself where it ran out of it, and did as far as it may.
+    """
 
     job_id: int
     dossier: Dossier
     resources: Resources
     usage: Usage
+    grows: bool = False
 
     @property
     def reason(self) -> Reason | None:
@@ -133,7 +137,11 @@ def _own_limit(case: Case) -> Iterator[str]:
             f"ask for more than {format_memory(case.resources.memory_bytes)}."
         )
         return
-    yield _plain(case, Reason.OUT_OF_MEMORY)
+    if case.grows:
+        asked = format_memory(case.resources.memory_bytes)
+        yield f"Ask for more than {asked}, or let it grow further: max and tries of retry.oom."
+    else:
+        yield _plain(case, Reason.OUT_OF_MEMORY)
     if is_far:
         yield (
             f"It was measured at {share:.0%} of that at most: it grew faster than anybody looked, "

@@ -88,7 +88,8 @@ def _end_lines(attempt: LiveAttempt, end: End) -> Iterator[str]:
 
 
 def _why(attempt: LiveAttempt, end: End) -> Iterator[str]:
-    case = Case(attempt.ref.job_id, end.dossier, attempt.resources, end.seen.usage)
+    grows = attempt.submission.retry.oom is not None
+    case = Case(attempt.ref.job_id, end.dossier, attempt.resources, end.seen.usage, grows)
     used = [_used(share) for share in shares(case.resources, case.usage)]
     if used:
         yield f"used: {', '.join(used)}"

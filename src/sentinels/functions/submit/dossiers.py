@@ -7,7 +7,7 @@ cluster, in the tracker's copy. Comes in: an ``Ask``. Goes out: JSON. Before: ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from flask import Response
@@ -73,7 +73,9 @@ def _judged(view: JobView, attempt: AttemptView | None, dossier: Dossier) -> dic
     """What to do, which lines say most, what was used of what was asked for."""
     if attempt is None or attempt.live:
         return {"advice": [], "said": [], "used": []}
-    case = Case(view.id, dossier, attempt.resources, attempt.usage)
+    retry = view.config.get("retry")
+    grows = isinstance(retry, Mapping) and "oom" in retry
+    case = Case(view.id, dossier, attempt.resources, attempt.usage, grows)
     return {
         "advice": list(_advice(view, attempt, case)),
         "said": essence(case),
