@@ -29,6 +29,7 @@ from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Finished, Usage
 from sentinels.core.settling import SettlingLimits, settle_jobs
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.reading import PostgresReading
 from tests.conftest import TOKEN
 from tests.integration.test_settling import finished, launched, running
@@ -252,6 +253,23 @@ def test_what_was_there_stays_however_often_it_is_filed(watched: Desk) -> None:
         deliver_due(watched.notify())
     assert kept(watched, job_id).testimony.lines.texts == ("from the pod",)
     assert watched.ask("SELECT peak_memory_bytes, peak_cpu_cores FROM attempts") == [(5, 1.5)]
+
+
+def test_of_two_who_file_at_once_the_second_changes_nothing(desk: Desk) -> None:
+    job_id = launched(desk)
+    end(desk, job_id, GONE)
+    outbox = PostgresOutbox(desk.engine)
+    for text, peak in (("first", 1), ("second", 2)):
+        dossier = Dossier(None, 1, GONE).with_lines(LastLines((text,), "the log store"))
+        outbox.record_dossier(ref(job_id), dossier, Usage(peak_memory_bytes=peak))
+    assert kept(desk, job_id).testimony.lines.texts == ("first",)
+    assert desk.ask("SELECT peak_memory_bytes FROM attempts") == [(1,)]
+
+
+def test_what_has_not_ended_is_not_filed(desk: Desk) -> None:
+    job_id = launched(desk)
+    PostgresOutbox(desk.engine).record_dossier(ref(job_id), Dossier(), Usage(1))
+    assert desk.ask("SELECT dossier, peak_memory_bytes FROM attempts") == [(None, None)]
 
 
 def test_nothing_is_filed_where_nothing_is_lacking_or_nothing_can_be_had(desk: Desk) -> None:
