@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
+from tests.support.accounts import plain_pod
 from tests.support.direct_api import ApiError, DirectApi
 from tests.support.reporters import reporting
 
@@ -352,9 +353,20 @@ def test_a_cluster_without_knative_is_said_to_be_one_where_it_may_not_be_install
     assert "functions.runtime=deployment" in said
 
 
+def held_pod(namespace: str) -> Json:
+    """A workload's pod that nobody has settled."""
+    pod = plain_pod(namespace)
+    pod["metadata"] |= {
+        "labels": {"sentinels.dev/managed": "true"},
+        "finalizers": ["sentinels.dev/dossier"],
+    }
+    return pod
+
+
 def test_without_its_data_nothing_of_it_is_left(release: Release) -> None:
     with controllers(release):
         release.run()
+    release.plane.kubectl("apply", "-f", "-", input=json.dumps(held_pod(f"sen-{release.team}")))
     release.keep_data = False
 
     said = release.run("--remove")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import Part
 from sentinels.core.job import JobId, Reason
 from sentinels.core.log_position import START, Position
 from sentinels.core.observation import Absent, Finished, Pending, Running
@@ -201,6 +203,48 @@ class ClusterContract:
         rig.cluster.launch(workload)
         assert isinstance(rig.observe(REF), Pending | Running | Finished)
         rig.await_end(REF)
+
+    def test_what_it_printed_last_is_testified(self, rig: Rig) -> None:
+        script = "n=0; while [ $n -lt 300 ]; do echo line $n; n=$((n+1)); done; exit 3"
+        said = rig.testimony(rig.finish(rig.shell(script)))
+        assert said.lines.texts == tuple(f"line {number}" for number in range(100, 300))
+        assert not said.lines.whole
+        assert not said.lacks(Part.LINES)
+
+    def test_all_that_it_printed_is_testified_where_that_is_little(self, rig: Rig) -> None:
+        said = rig.testimony(rig.finish(rig.shell("echo one; printf two")))
+        assert (said.lines.texts, said.lines.whole) == (("one", "two"), True)
+        assert said.gaps == ()
+
+    def test_a_program_that_printed_nothing_leaves_no_gap(self, rig: Rig) -> None:
+        said = rig.testimony(rig.finish(rig.shell("exit 1")))
+        assert (said.lines.texts, said.gaps) == ((), ())
+
+    def test_whatever_is_printed_is_testified_within_bounds(self, rig: Rig) -> None:
+        nasty = r"printf '\033[31mred\033]8;;http://evil\007 \377\376 <!channel>\n'"
+        long = "head -c 1000000 /dev/zero | tr '\\0' x"
+        said = rig.testimony(rig.finish(rig.shell(f"{nasty}; {long}; exit 3")))
+        *_, red, last = ("", *said.lines.texts)
+        assert last.endswith("xxx")
+        assert len(last) < 10_000
+        assert red in ("", "\x1b[31mred\x1b]8;;http://evil\x07 \ufffd\ufffd <!channel>")
+
+    def test_ends_of_many_are_testified_at_once(self, rig: Rig) -> None:
+        refs = [WorkloadRef(JobId(number), 1) for number in range(7, 11)]
+        for ref in refs:
+            rig.cluster.launch(rig.shell(f"echo job {ref.job_id}; exit 1", ref=ref))
+        ended = {ref: rig.await_end(ref) for ref in refs}
+        found = rig.cluster.testimony(ended)
+        assert {ref: said.lines.texts for ref, said in found.items()} == {
+            ref: (f"job {ref.job_id}",) for ref in refs
+        }
+
+    def test_of_what_was_never_there_there_is_something_to_say_all_the_same(self, rig: Rig) -> None:
+        unknown, now = WorkloadRef(JobId(8), 2), datetime.now(UTC)
+        seen = Finished("", Reason.WORKLOAD_LOST, None, now, now)
+        found = rig.cluster.testimony({unknown: seen})
+        assert found[unknown].lines.texts == ()
+        assert found[unknown].lacks(Part.LINES)
 
 
 def read(rig: Rig, after: Position, *, limit: int = 10**6, timed: bool = False) -> LogChunk:

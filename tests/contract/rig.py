@@ -12,6 +12,7 @@ from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record
 from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import Testimony
 from sentinels.core.job import JobId, Reason
 from sentinels.core.log_position import START
 from sentinels.core.observation import Finished, Observation, Pending, Running
@@ -97,6 +98,10 @@ class Rig:
         if isinstance(seen, Pending | Running) and seen.stop_for:
             self.cluster.stop(ref, why=seen.stop_for.reason, message=seen.stop_for.message)
         return isinstance(seen, Finished)
+
+    def testimony(self, seen: Finished, ref: WorkloadRef = REF) -> Testimony:
+        """What the cluster says of an end."""
+        return self.cluster.testimony({ref: seen})[ref]
 
     def log(self, ref: WorkloadRef) -> str:
         """All that it has printed."""

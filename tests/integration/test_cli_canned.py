@@ -332,9 +332,37 @@ def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
         "started_at": "2026-11-20T14:01:00+00:00",
         "finished_at": "2026-11-20T14:03:20+00:00" if ended else None,
         "outputs": "complete" if ended else "pending",
+        "resources": {"cpu": "2", "memory": "4Gi", "gpu": 0, "gpu_type": None},
         "usage": usage,
         "mlflow_run_id": None,
         "mlflow_url": None,
+        **more,
+    }
+
+
+def dossier(state: str = "failed", **more: object) -> Json:
+    """How a job's attempt ended."""
+    reason = "exited_nonzero" if state == "failed" else None
+    found = job(state=state, reason=reason)
+    made = attempt(state=state, reason=reason, exit_code=1 if reason else 0)
+    sentence = "the program ended with a non-zero exit code"
+    cause = {"reason": reason, "class": "user", "sentence": sentence, "detail": ""}
+    return {
+        "job": found,
+        "attempt": made,
+        "ended": state in ("failed", "succeeded", "cancelled"),
+        "cause": cause if reason else None,
+        "exit_code": 1 if reason else 0,
+        "signal": None,
+        "advice": [],
+        "said": [],
+        "used": [{"what": "memory", "used": "3Gi", "asked": "4Gi", "part": 0.75}],
+        "lines": {"texts": ["epoch 1"], "source": "its log", "whole": True},
+        "events": [],
+        "conditions": [],
+        "facts": {},
+        "gaps": [],
+        "attempts": [made],
         **more,
     }
 
@@ -420,6 +448,8 @@ def event(number: int, source: str | None, target: str, **more: object) -> Json:
         ("JobDetail", detail(state="succeeded")),
         ("Pushed", pushed()),
         ("Log", piece("a")),
+        ("Dossier", dossier()),
+        ("Dossier", dossier("succeeded")),
         ("Node", node()),
         ("Notices", {"notices": [notice()]}),
         ("Events", {"events": [event(1, None, "queued"), event(2, "queued", "dispatched")]}),

@@ -66,7 +66,7 @@ def test_status_of_a_failed_job_says_why_what_it_used_and_each_attempt(desk: Des
         "  used        200Mi of 4Gi memory, 12.3 CPU seconds\n",
         "    1. node lost on laptop 2m 20s: the node went away\n",
         "    2. out of memory on laptop 2m 20s\n",
-        "  next: sentinels logs 12 · sentinels artifacts 12 · sentinels history 12\n",
+        "  next: sentinels explain 12 · sentinels logs 12 · sentinels artifacts 12\n",
     ):
         assert line in out
 

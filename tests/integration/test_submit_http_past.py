@@ -289,9 +289,10 @@ def test_links_lead_to_the_run_and_to_its_experiment(
     client: Client, desk: Desk, code: Path
 ) -> None:
     [job] = push(client, code)
-    assert client.get(f"/v1/jobs/{job}").json["links"] == {"mlflow": None, "experiment": None}
+    nowhere = {"mlflow": None, "experiment": None, "logs": None}
+    assert client.get(f"/v1/jobs/{job}").json["links"] == nowhere
     desk.tick()
     found = client.get(f"/v1/jobs/{job}").json
     page = f"http://mlflow/run-{ref(job).name}"
-    assert found["links"] == {"mlflow": page, "experiment": page}
+    assert found["links"] == {"mlflow": page, "experiment": page, "logs": None}
     assert found["attempts"][0]["mlflow_url"] == page

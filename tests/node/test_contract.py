@@ -18,6 +18,7 @@ from tests.support.image import IMAGE, built_image
 
 from sentinels.clusters.kubernetes.api import Api
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
+from sentinels.clusters.kubernetes.holding import let_all_go
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.core.errors import NotFound
 from sentinels.core.log_position import START
@@ -67,8 +68,9 @@ def rig(node: RealNode, listener: Listener, prefix: str, tmp_path: Path) -> Iter
     try:
         yield Rig(KubernetesCluster(api, options), image, listener, tmp_path, patience=60)
     finally:
-        api.close()
         node.kubectl("delete", "namespace", namespace, "--wait=false")
+        let_all_go(api, prefix)
+        api.close()
         node.kubectl("delete", "pv", namespace, "--wait=false")
 
 
@@ -112,6 +114,7 @@ class TestKubernetesCluster(ClusterContract):
         rig.finish(rig.shell("echo kept"))
         assert not rig.cluster.keeps_logs
         assert rig.log(REF) == "kept\n"
+        rig.cluster.release(REF)
         here = ("--namespace", f"{prefix}default")
         node.kubectl(*here, "delete", "job", "--all", "--cascade=foreground", "--timeout=50s")
         assert rig.cluster.read_log(REF, after=START, limit=100) is None

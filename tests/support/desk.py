@@ -11,11 +11,13 @@ from sqlalchemy import Engine, text
 from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.dispatching import DispatchPorts, run_pass
+from sentinels.core.filing import DOSSIER, Filer
 from sentinels.core.job import JobId
 from sentinels.core.log_keeping import LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.messaging import MessageCourier
+from sentinels.core.meter import Meter
 from sentinels.core.notice import LOGS, MESSENGER, TRACKER
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
@@ -72,6 +74,7 @@ class Desk:
     images: ImageStore = field(default_factory=AnyImage)
     tracker: Tracker | None = None
     messenger: Messenger | None = None
+    meter: Meter | None = None
     policy: Policy = field(default_factory=Policy)
     limits: SettlingLimits = field(default_factory=lambda: SettlingLimits(lease_seconds=30))
     failpoint: Failpoint = nothing
@@ -124,6 +127,7 @@ class Desk:
             MESSENGER: MessageCourier(self.messenger, settle.failpoint).deliver,
             TRACKER: Recorder(outbox, settle.cluster, self.tracker, "", logs).deliver,
             LOGS: LogCourier(settle.cluster, self.store).deliver,
+            DOSSIER: Filer(outbox, self.store, self.meter).deliver,
         }
         return NotifyPorts(settle, DeliverPorts(outbox, couriers, settle.failpoint), self.pokes)
 

@@ -75,6 +75,8 @@ class LoggedCluster(ScriptedCluster):
     def read_log(
         self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
     ) -> LogChunk | None:
+        if ref not in self.logs:
+            return None
         with self._folder(ref) as folder:
             over = ref in self.closed
             return read_log(folder, byte=byte_of(after), limit=limit, timed=timed, over=over)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.dossier import NOTHING_SAID, Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import Reason
 from sentinels.core.log_position import Position, since
-from sentinels.core.observation import Absent, Observation, Pending
+from sentinels.core.observation import Absent, Finished, Observation, Pending
 from sentinels.core.ports import Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import Workload, WorkloadRef
 
@@ -23,7 +24,9 @@ def node(cpus: int = 4, name: str = "box") -> Node:
 
 @dataclass
 class ScriptedCluster:
-    """Set ``seen`` for what it observes and ``trouble`` for what ``launch`` raises."""
+    """Set ``seen`` for what it observes, ``said`` for what it testifies, and ``trouble`` for what
+    ``launch`` raises.
+    """
 
     nodes: Sequence[Node] = (node(),)
     seen: dict[WorkloadRef, Observation] = field(default_factory=dict)
@@ -34,6 +37,8 @@ class ScriptedCluster:
     extra: frozenset[WorkloadRef] = frozenset()
     cordons: list[tuple[str, bool]] = field(default_factory=list)
     keeps_logs: bool = True
+    said: dict[WorkloadRef, Testimony] = field(default_factory=dict)
+    heard: list[frozenset[WorkloadRef]] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.nodes)
@@ -47,6 +52,10 @@ class ScriptedCluster:
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         launched = {workload.ref: Pending(f"uid-{workload.ref.name}") for workload in self.launches}
         return {ref: self.seen.get(ref) or launched.get(ref) or Absent() for ref in refs}
+
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        self.heard.append(frozenset(ended))
+        return {ref: self.said.get(ref, NOTHING_SAID) for ref in ended}
 
     def held(self) -> frozenset[WorkloadRef]:
         return self.extra | {workload.ref for workload in self.launches} - set(self.released)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sentinels.clusters.kubernetes.api import Api
+from sentinels.clusters.kubernetes.holding import let_all_go
 from tests.acceptance.conftest import OneMachine
 
 Json = dict[str, Any]
@@ -130,3 +132,6 @@ def settled(
     finally:
         machine.end()
         cluster.kubectl("delete", "namespace", "sen-default", "--ignore-not-found", "--wait=false")
+        api = Api(str(cluster.kubeconfig))
+        let_all_go(api, "sen-default")
+        api.close()

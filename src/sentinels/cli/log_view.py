@@ -11,8 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sentinels.cli.paper import Paper, last_version
+from sentinels.cli.paper import Paper
 from sentinels.core.errors import InvalidRequest
+from sentinels.core.text import last_version
 
 _LONGEST = 4 * 2**20
 """Characters of a line that are waited for; a longer one is looked at in parts."""

@@ -37,6 +37,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels logs -f 12",
         "Experiments",
     ),
+    "explain": Command(
+        "sentinels.cli.explain:explain",
+        "Explain how a job ended: why, whose doing, what to do.",
+        "sentinels explain 12",
+        "Experiments",
+    ),
     "wait": Command(
         "sentinels.cli.wait:wait",
         "Wait until jobs have ended; exit code 1 if one did not succeed.",

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from sentinels.cli.show import on_terminal, room
 from sentinels.cli.width import cropped
-from sentinels.core.text import printable
+from sentinels.core.text import last_version, printable
 
 _LONGEST = 64 * 1024
 _CLEAR = "\r\x1b[K"
@@ -65,8 +65,3 @@ class Paper:
             self.is_blank = False
             sys.stdout.write(printable(text, keep_newlines=True))
         sys.stdout.flush()
-
-
-def last_version(line: str) -> str:
-    """What would be left of a line of which a program has written several versions."""
-    return next((part for part in reversed(line.split("\r")) if part), "")

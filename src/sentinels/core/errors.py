@@ -18,7 +18,8 @@
         │   └── TrackerRefused     MLflow answers, but not to this one
         ├── MessengerUnavailable Slack
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
-        └── MeterUnavailable     Prometheus
+        ├── MeterUnavailable     Prometheus
+        └── NotYet               what is on its way and has not arrived
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
 problem+json, the CLI into one message and an exit code. Next: ``job``.
@@ -156,3 +157,7 @@ class LogStoreUnavailable(Unavailable):
 
 class MeterUnavailable(Unavailable):
     """What measures use does not answer."""
+
+
+class NotYet(Unavailable):
+    """What is asked for is on its way and has not arrived; others may be there already."""

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Protocol
 
 from sentinels.core.capacity import Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.log_lines import Marks
 from sentinels.core.log_position import Position
-from sentinels.core.observation import Observation
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.submission import ParamValue
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
@@ -102,6 +103,15 @@ class Cluster(Protocol):
 
     def observe(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, Observation]:
         """Look at each named workload; every ref gets an observation."""
+        ...
+
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """What can be said of these ends now and perhaps never again: last lines, what the cluster
+        said meanwhile, how the node stands. Each ref gets one.
+
+        Takes a few seconds at most for all together, and raises nothing: what could not be had is a
+        gap.
+        """
         ...
 
     def held(self) -> frozenset[WorkloadRef]:

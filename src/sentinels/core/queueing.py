@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobId, JobState, Move, Reason
-from sentinels.core.observation import Finished
+from sentinels.core.observation import Finished, Usage
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.policy import PastAttempt
@@ -137,13 +138,17 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One thing to bring to another system: a notice to the messenger, an end to the tracker."""
+    """One thing to bring to another system: a notice to the messenger, an end to the tracker.
+
+    It is due ``after_seconds``.
+    """
 
     ref: WorkloadRef
     kind: str
     channel: str
     recipient: str | None = None
     body: str = ""
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,7 @@ class Ending:
     actor: str
     detail: str
     seen: Finished
+    dossier: Dossier
     requeue: Requeue | None
     deliveries: Sequence[Delivery]
 
@@ -308,7 +314,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class EndedAttempt:
-    """What the tracker is told about an attempt after its end."""
+    """What is known of an attempt after its end: told to the tracker, and completed."""
 
     attempt: LiveAttempt
     state: JobState
@@ -317,6 +323,8 @@ class EndedAttempt:
     started_at: datetime | None
     finished_at: datetime
     outputs_complete: bool
+    usage: Usage
+    dossier: Dossier
 
 
 class Outbox(Protocol):
@@ -343,7 +351,7 @@ class Outbox(Protocol):
         ...
 
     def ended_attempt(self, ref: WorkloadRef) -> EndedAttempt | None:
-        """The attempt behind a delivery to the tracker; None where it is not over."""
+        """The attempt that a delivery is about; None where it is not over."""
         ...
 
     def record_run(self, ref: WorkloadRef, run: TrackerRun) -> None:
@@ -352,4 +360,8 @@ class Outbox(Protocol):
 
     def record_outputs(self, ref: WorkloadRef) -> None:
         """Everything the attempt left has reached the tracker."""
+        ...
+
+    def record_dossier(self, ref: WorkloadRef, dossier: Dossier, usage: Usage) -> None:
+        """Complete an ended attempt's dossier and what it used; what was there before stays."""
         ...

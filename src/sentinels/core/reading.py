@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources
+from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
@@ -71,6 +72,7 @@ class AttemptView:
     mlflow_run_id: str | None
     mlflow_url: str | None
     usage: Usage
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,9 @@ class Reading(Protocol):
 
     def image_seen(self, job: JobRef) -> str | None:
         """What the cluster said that the newest of its attempts ran, which it said that of."""
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """What is kept of how an attempt ended; an empty one while it has not."""
         ...
 
     def events(self, job: JobRef) -> Sequence[EventView]:

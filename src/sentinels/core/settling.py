@@ -1,8 +1,10 @@
 """Find out what became of live attempts, and move their jobs accordingly.
 
 Shared by dispatch (a sweep over everything, each pass) and notify (one job, when an event hints at
-it). Load, look, decide, apply: the decision (``verdict``, ``ending``) is pure; every change is one
-guarded transaction, and a stale one is dropped. Before: ``observation``. Next: ``notifying``.
+it). Load, look, hear what is said of the ends, decide, apply: the decision (``verdict``,
+``ending``) is pure; every change is one guarded transaction, and a stale one is dropped. An end is
+written with its dossier, and only then may its workload go. Before: ``observation``. Next:
+``notifying``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sentinels.core.dossier import NOTHING_SAID, Cause, Dossier, Testimony, bounded
 from sentinels.core.errors import ClusterUnavailable
+from sentinels.core.filing import filings
 from sentinels.core.job import JobState, Move, Outcome, Reason
 from sentinels.core.notice import LOGS, TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
@@ -24,6 +28,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
+from sentinels.core.text import storable
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]
@@ -36,13 +41,16 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
-    ``ships_logs``: the cluster itself brings the log store what was printed.
+    ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``,
+    ``meter``: there is one, from which a dossier is completed.
     """
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
     tracked: bool = True
     ships_logs: bool = False
+    log_store: bool = False
+    meter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,10 @@ class DriveAgain:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Nothing of it runs any more."""
+    """Nothing of it runs any more; ``said`` is what its cluster testifies of that."""
 
     seen: Finished
+    said: Testimony = NOTHING_SAID
 
 
 Verdict = Wait | Start | Stop | DriveAgain | End
@@ -175,13 +184,30 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
         settled.unstarted += isinstance(seen, Pending) and not seen.accepted
         if isinstance(seen, Running):
             settled.running.add(ref.name)
-    for attempt in attempts:
-        found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
+    verdicts = [
+        (attempt, verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports))
+        for attempt in attempts
+    ]
+    for attempt, found in _heard(ports, verdicts):
         try:
             settled.moved += _apply(ports, attempt, found, drive)
         except ClusterUnavailable as trouble:
             settled.troubles.append(f"{attempt.ref.name}: {trouble}")
     return settled
+
+
+def _heard(
+    ports: SettlePorts, verdicts: Sequence[tuple[LiveAttempt, Verdict]]
+) -> list[tuple[LiveAttempt, Verdict]]:
+    """The same, with what the cluster testifies of the ends: asked once, for all of them."""
+    ended = {attempt.ref: found.seen for attempt, found in verdicts if isinstance(found, End)}
+    said = ports.cluster.testimony(ended) if ended else {}
+    return [
+        (attempt, replace(found, said=said.get(attempt.ref, NOTHING_SAID)))
+        if isinstance(found, End)
+        else (attempt, found)
+        for attempt, found in verdicts
+    ]
 
 
 def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Drive | None) -> bool:
@@ -197,14 +223,16 @@ def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Driv
             if drive and ports.queue.take_over(attempt.ref, idle_seconds=idle_seconds):
                 drive(attempt)
             return False
-        case End(seen):
-            return end(ports, attempt, seen)
+        case End(seen, said):
+            return end(ports, attempt, seen, said)
 
 
-def end(ports: SettlePorts, attempt: LiveAttempt, seen: Finished) -> bool:
+def end(
+    ports: SettlePorts, attempt: LiveAttempt, seen: Finished, said: Testimony = NOTHING_SAID
+) -> bool:
     """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
     past = ports.queue.past_attempts(attempt.ref)
-    moved = ports.queue.end(ending(attempt, seen, past, ports.limits, actor=ports.actor))
+    moved = ports.queue.end(ending(attempt, seen, said, past, ports.limits, actor=ports.actor))
     ports.failpoint("settle.after_move")
     if moved:
         _release(ports, attempt.ref)
@@ -214,6 +242,7 @@ def end(ports: SettlePorts, attempt: LiveAttempt, seen: Finished) -> bool:
 def ending(
     attempt: LiveAttempt,
     seen: Finished,
+    said: Testimony,
     past: Sequence[PastAttempt],
     limits: SettlingLimits,
     *,
@@ -223,12 +252,16 @@ def ending(
     if seen.reason is not None and attempt.cancel_requested:
         seen = replace(seen, reason=Reason.CANCELLED)
     move, requeue, addition = _after(attempt, seen, past, limits)
-    detail = _detail(attempt, seen) + addition
-    deliveries = end_notices(attempt, move, seen.reason, seen, detail)
+    detail = storable(_detail(attempt, seen) + addition)
+    dossier = _dossier(seen, detail, said)
+    deliveries = end_notices(attempt, move, seen, dossier)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     if limits.ships_logs:
         deliveries.append(Delivery(attempt.ref, "ship", LOGS))
+    deliveries += filings(
+        attempt.ref, seen, dossier, log_store=limits.log_store, meter=limits.meter
+    )
     return Ending(
         ref=attempt.ref,
         move=move,
@@ -236,9 +269,16 @@ def ending(
         actor=attempt.cancel_actor or actor if move is Move.CANCEL else actor,
         detail=detail,
         seen=seen,
+        dossier=dossier,
         requeue=requeue,
         deliveries=deliveries,
     )
+
+
+def _dossier(seen: Finished, detail: str, said: Testimony) -> Dossier:
+    cause = Cause(seen.reason, detail) if seen.reason is not None else None
+    facts = {**seen.evidence, **said.facts}
+    return Dossier(cause, seen.exit_code, bounded(replace(said, facts=facts)))
 
 
 def _after(

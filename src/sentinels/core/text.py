@@ -21,6 +21,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
     "|[\U000e0000-\U000e007f]"
 )
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSAFE_BUT_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f", 1))
 
 
@@ -32,6 +33,16 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
     without_sequences = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
     unsafe = _UNSAFE_BUT_LINES if keep_newlines else _UNSAFE
     return unsafe.sub("\ufffd", without_sequences)
+
+
+def storable(text: str) -> str:
+    """``text`` as PostgreSQL takes it, in text and in JSON: no NUL, no half of a character."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def last_version(line: str) -> str:
+    """What is left of a line that a program has written over and over, as progress bars do."""
+    return next((part for part in reversed(line.split("\r")) if part), "")
 
 
 def has_control(text: str) -> bool:

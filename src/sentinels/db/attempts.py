@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine
 
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import dossier_json
 from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.policy import PastAttempt
 from sentinels.core.queueing import Beginning, BrokenDependency, Ending, LiveAttempt, Requeue
@@ -139,7 +141,7 @@ def _change(ending: Ending) -> Change:
 
 
 def _end_columns(ending: Ending) -> dict[str, object]:
-    seen, usage = ending.seen, ending.seen.usage
+    seen = ending.seen
     return {
         **_key(ending.ref),
         "uid": seen.uid or None,
@@ -150,12 +152,8 @@ def _end_columns(ending: Ending) -> dict[str, object]:
         "reason": ending.reason.value if ending.reason else None,
         "message": ending.detail or None,
         "outputs_complete": seen.outputs_complete,
-        "peak_memory_bytes": usage.peak_memory_bytes,
-        "cpu_seconds": usage.cpu_seconds,
-        "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
-        "mean_gpu_percent": usage.mean_gpu_percent,
-        "peak_cpu_cores": usage.peak_cpu_cores,
-        "dossier": json.dumps(dict(seen.evidence)),
+        **asdict(seen.usage),
+        "dossier": json.dumps(dossier_json(ending.dossier)),
     }
 
 

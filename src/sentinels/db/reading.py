@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine, RowMapping, func, select
 
 from sentinels.core.capacity import Resources, add
+from sentinels.core.dossier import Dossier, read_dossier
 from sentinels.core.errors import Ambiguous, NotFound
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
@@ -119,6 +120,11 @@ class PostgresReading:
         """See ``Reading.image_seen``."""
         rows = self._rows("read_image_seen", job_id=job.id)
         return rows[0]["image_id"] if rows else None
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """See ``Reading.dossier``."""
+        rows = self._rows("read_dossier", job_id=job.id, attempt=attempt)
+        return read_dossier(rows[0]["dossier"] if rows else None)
 
     def events(self, job: JobRef) -> Sequence[EventView]:
         """See ``Reading.events``; the newest thousand."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from sentinels.clock import utc_now
 from sentinels.core.errors import InvalidRequest
+from sentinels.core.meter import Meter
 from sentinels.core.ports import Cluster, Failpoint, Messenger
 from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
@@ -66,6 +67,11 @@ def make_messenger(settings: Settings) -> Messenger | None:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
 
+def make_meter(_: Settings) -> Meter | None:
+    """What measures use over time; None where nothing does."""
+    return None
+
+
 def make_settle(
     settings: Settings,
     queue: SettlingQueue,
@@ -80,5 +86,7 @@ def make_settle(
         infrastructure_tries=settings.infrastructure_tries,
         tracked=bool(settings.tracker_url),
         ships_logs=bool(settings.search_url) and cluster.keeps_logs,
+        log_store=bool(settings.search_url),
+        meter=bool(settings.prometheus_url),
     )
     return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)

@@ -38,6 +38,7 @@ LIST_SECONDS = 60.0
 _IN_FLIGHT = 32
 _JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _T = TypeVar("_T")
 
@@ -102,12 +103,19 @@ class Api:
         return connection.run(connection.send(request), request.seconds)
 
     def many(
-        self, requests: Sequence[Request], *, in_flight: int = _IN_FLIGHT
+        self,
+        requests: Sequence[Request],
+        *,
+        in_flight: int = _IN_FLIGHT,
+        within: float | None = None,
     ) -> Iterator[tuple[int, Answer | ClusterUnavailable]]:
-        """Many calls, so many at a time; each with its place as soon as it is answered."""
+        """Many calls, so many at a time; each with its place as soon as it is answered.
+
+        ``within`` so many seconds all of them are, whatever was answered by then.
+        """
         connection = self._connected()
         answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]] = SimpleQueue()
-        done = connection.start(_all(connection, requests, in_flight, answers))
+        done = connection.start(_all(connection, requests, (in_flight, within), answers))
         for _ in requests:
             yield answers.get()
         done.result(ANSWER_SECONDS)
@@ -261,15 +269,21 @@ class _Connection:
 async def _all(
     connection: _Connection,
     requests: Sequence[Request],
-    in_flight: int,
+    bounds: tuple[int, float | None],
     answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]],
 ) -> None:
+    in_flight, within = bounds
     free = asyncio.Semaphore(in_flight)
+    end = None if within is None else asyncio.get_running_loop().time() + within
 
     async def one(place: int, request: Request) -> None:
         async with free:
             try:
-                answers.put((place, await connection.send(request)))
+                async with asyncio.timeout_at(end):
+                    answer = await connection.send(request)
+                answers.put((place, answer))
+            except TimeoutError:
+                answers.put((place, ClusterUnavailable("the time for all of the calls is over")))
             except ClusterUnavailable as trouble:
                 answers.put((place, trouble))
             except Exception as error:  # noqa: BLE001  # whoever waits for the answer gets one

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from http import HTTPStatus
 
-from sentinels.clusters.kubernetes.api import MERGE_PATCH, Answer, Api, Request
+from sentinels.clusters.kubernetes.api import LIST_SECONDS, MERGE_PATCH, Api, Request
 from sentinels.clusters.kubernetes.capacity import (
     LIVE_PODS,
     NODES_PATH,
@@ -21,7 +20,8 @@ from sentinels.clusters.kubernetes.capacity import (
     snapshot_of,
 )
 from sentinels.clusters.kubernetes.evidence import condition
-from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs, message_of
+from sentinels.clusters.kubernetes.holding import check, is_held, letting_go, make_changes
+from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs
 from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, read_log, tail
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
@@ -32,22 +32,23 @@ from sentinels.clusters.kubernetes.names import (
     RELEASED,
     at,
     ref_of,
+    rows,
     text_at,
 )
 from sentinels.clusters.kubernetes.observe import JOBS_PATH, is_live, listed, look
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.clusters.kubernetes.stopping import stopping
+from sentinels.clusters.kubernetes.testimony import testify
 from sentinels.core.capacity import Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, NotFound
 from sentinels.core.job import Reason
 from sentinels.core.log_position import Position, moment_of, since
-from sentinels.core.observation import Observation
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.ports import Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import Workload, WorkloadRef
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-"""Answers to a change that is guarded by a uid: what was meant is not there any more."""
 
 
 class KubernetesCluster:
@@ -92,6 +93,10 @@ class KubernetesCluster:
         """See ``Cluster.observe``."""
         return look(self._api, refs, self._options)
 
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return testify(self._api, ended)
+
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``; only names and labels are read."""
         selector = f"{MANAGED}=true,!{RELEASED},!{QUARANTINED}"
@@ -104,36 +109,38 @@ class KubernetesCluster:
         job, now = self._job_of(ref)
         pods = [pod for pod in self._of(PODS_PATH, ref)[0] if is_live(pod)]
         if job is None:
-            for pod in pods:
-                self._delete(pod, "pods")
-        elif not (condition(job, "Complete") or condition(job, "Failed")):
+            make_changes(self._api, [_deletion(pod, "pods") for pod in pods])
+        elif not _is_over(job):
             for change in stopping(
                 job, pods, why, message, now=now, grace=self._options.grace_seconds
             ):
-                self._done(change)
+                check(self._api.request(change))
 
     def release(self, ref: WorkloadRef) -> None:
-        """See ``Cluster.release``; only now does the Job get a time to live."""
-        job = self._ended_job_of(ref) or self._job_of(ref)[0]
-        if job is None:
-            return
-        if condition(job, "Complete") or condition(job, "Failed"):
+        """See ``Cluster.release``; only now may its pod go, and the Job gets a time to live."""
+        job, pods = self._left(ref)
+        changes = [letting_go(pod) for pod in pods if is_held(pod)]
+        if job is not None and _is_over(job):
             seconds = int(self._options.keep_finished_seconds)
-            self._patch(job, {"labels": {RELEASED: "true"}}, {"ttlSecondsAfterFinished": seconds})
-        else:
-            self._delete(job, "jobs")
+            spec: Mapping[str, Json] = {"ttlSecondsAfterFinished": seconds}
+            changes.append(_patch(job, {"labels": {RELEASED: "true"}}, spec))
+        elif job is not None:
+            changes.append(_deletion(job, "jobs"))
+        make_changes(self._api, changes)
 
     def set_aside(self, ref: WorkloadRef) -> None:
         """See ``Cluster.set_aside``; a label says so to whoever looks."""
-        job, _ = self._job_of(ref)
+        job, pods = self._left(ref)
+        changes = [letting_go(pod) for pod in pods if is_held(pod)]
         if job is not None:
-            self._patch(job, {"labels": {QUARANTINED: "true"}}, {})
+            changes.append(_patch(job, {"labels": {QUARANTINED: "true"}}, {}))
+        make_changes(self._api, changes)
 
     def cordon(self, node: str, *, closed: bool) -> None:
         """See ``Cluster.cordon``."""
         body: Json = {"spec": {"unschedulable": True if closed else None}}
         path = f"{NODES_PATH}/{node}"
-        self._done(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
+        check(self._api.request(Request("PATCH", path, body=body, content_type=MERGE_PATCH)))
 
     def read_log(
         self,
@@ -181,12 +188,28 @@ class KubernetesCluster:
         found, now = self._of(JOBS_PATH, ref)
         return next(iter(found), None), now
 
-    def _ended_job_of(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
-        """The same from the watch cache: that it has ended was true once and stays so."""
-        for job in self._of(JOBS_PATH, ref, resourceVersion="0")[0]:
-            if condition(job, "Complete") or condition(job, "Failed"):
-                return job
-        return None
+    def _left(
+        self, ref: WorkloadRef
+    ) -> tuple[Mapping[str, Json] | None, Sequence[Mapping[str, Json]]]:
+        """The Job and the pods, from the watch cache: that a Job has ended was true once and stays
+        so. What is not there, or not so, is read consistently.
+        """
+        query = {"labelSelector": _selector(ref), "resourceVersion": "0"}
+        jobs, pods = self._both(query)
+        job = next((each for each in jobs if _is_over(each)), None) or self._job_of(ref)[0]
+        return job, pods or self._of(PODS_PATH, ref)[0]
+
+    def _both(self, query: Mapping[str, str]) -> list[list[Mapping[str, Json]]]:
+        """Jobs and pods, asked for at once."""
+        paths = (JOBS_PATH, PODS_PATH)
+        asked = [Request("GET", path, query, seconds=LIST_SECONDS) for path in paths]
+        found: list[list[Mapping[str, Json]]] = [[], []]
+        for place, answer in list(self._api.many(asked)):
+            if isinstance(answer, ClusterUnavailable):
+                raise answer
+            check(answer)
+            found[place] = [each for each in rows(answer.json, "items") if self._is_ours(each)]
+        return found
 
     def _newest_pod(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
         """From the watch cache: whoever follows a log asks often, and is not left waiting."""
@@ -208,30 +231,26 @@ class KubernetesCluster:
         namespace = text_at(found, "metadata", "namespace")
         return namespace.startswith(self._options.namespace_prefix)
 
-    def _patch(self, job: Json, metadata: Mapping[str, Json], spec: Mapping[str, Json]) -> None:
-        namespace, name = text_at(job, "metadata", "namespace"), text_at(job, "metadata", "name")
-        uid = text_at(job, "metadata", "uid")
-        body: Json = {"metadata": {**metadata, "uid": uid}, "spec": dict(spec)}
-        path = jobs_path(namespace, name)
-        self._done(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
-    def _delete(self, found: Json, kind: str) -> None:
-        namespace, name = (
-            text_at(found, "metadata", "namespace"),
-            text_at(found, "metadata", "name"),
-        )
-        pods = f"/api/v1/namespaces/{namespace}/pods/{name}"
-        path = jobs_path(namespace, name) if kind == "jobs" else pods
-        uid = text_at(found, "metadata", "uid")
-        body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        self._done(Request("DELETE", path, body=body))
-
-    def _done(self, request: Request) -> None:
-        """Make a change; what is gone needs none. Raises ``ClusterUnavailable``."""
-        answer: Answer = self._api.request(request)
-        if answer.status not in _GONE and answer.status >= HTTPStatus.BAD_REQUEST:
-            raise ClusterUnavailable(message_of(answer), retry_after=answer.retry_after)
+def _is_over(job: Json) -> bool:
+    return condition(job, "Complete") is not None or condition(job, "Failed") is not None
 
 
 def _selector(ref: WorkloadRef) -> str:
     return f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
+
+
+def _patch(job: Json, metadata: Mapping[str, Json], spec: Mapping[str, Json]) -> Request:
+    namespace, name = text_at(job, "metadata", "namespace"), text_at(job, "metadata", "name")
+    uid = text_at(job, "metadata", "uid")
+    body: Json = {"metadata": {**metadata, "uid": uid}, "spec": dict(spec)}
+    return Request("PATCH", jobs_path(namespace, name), body=body, content_type=MERGE_PATCH)
+
+
+def _deletion(found: Json, kind: str) -> Request:
+    namespace, name = text_at(found, "metadata", "namespace"), text_at(found, "metadata", "name")
+    pods = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    path = jobs_path(namespace, name) if kind == "jobs" else pods
+    uid = text_at(found, "metadata", "uid")
+    body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    return Request("DELETE", path, body=body)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from sentinels.clusters.kubernetes.names import (
     DATA_FOLDER,
+    HOLD,
     MAIN,
     OUTPUT_FOLDER,
     PREFIX,
@@ -75,7 +76,11 @@ def job_manifest(
             "podFailurePolicy": {"rules": _FAILURE_RULES},
             **_backstop(workload, options),
             "template": {
-                "metadata": {"labels": labels, "annotations": {**_KEEP, **_whose(workload)}},
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {**_KEEP, **_whose(workload)},
+                    "finalizers": [HOLD],
+                },
                 "spec": _pod(workload, options, gpu_labels),
             },
         },

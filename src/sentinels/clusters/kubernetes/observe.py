@@ -21,6 +21,7 @@ from sentinels.clusters.kubernetes.evidence import (
     condition,
     container_status,
     failed,
+    lost_with_job,
     lost_with_node,
     moment,
     succeeded,
@@ -115,7 +116,7 @@ def _without_job(remains: Remains) -> Observation:
         return Absent()
     if not is_live(remains.pod):
         phase = text_at(remains.pod, "status", "phase")
-        return succeeded(remains) if phase == "Succeeded" else Absent()
+        return succeeded(remains) if phase == "Succeeded" else lost_with_job(remains)
     started = moment(text_at(remains.pod, "metadata", "creationTimestamp")) or remains.now
     return Running(
         uid=text_at(remains.pod, "metadata", "uid"),

@@ -23,11 +23,13 @@ from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
 from sentinels.clusters.local.shipping import StoreInTrouble, ship
+from sentinels.clusters.local.testimony import testify
 from sentinels.core.capacity import Node, Resources, Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected, LogStoreUnavailable
 from sentinels.core.job import JobId, Reason
 from sentinels.core.log_position import Position, byte_of
-from sentinels.core.observation import Observation
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, LogTail
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
@@ -102,6 +104,10 @@ class LocalCluster:
         now = utc_now()
         return {ref: observe(self._folder(ref), node=self._node, now=now) for ref in refs}
 
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return {ref: testify(self._folder(ref), seen) for ref, seen in ended.items()}
+
     @_in_our_words()
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``."""
@@ -136,6 +142,8 @@ class LocalCluster:
     ) -> LogChunk | None:
         """See ``Cluster.read_log``."""
         folder = self._folder(ref)
+        if not folder.log.exists():
+            return None
         over = not folder.runner_lives() and not self._may_begin(folder)
         return read_log(folder, byte=byte_of(after), limit=limit, timed=timed, over=over)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentinels.clusters.local.kernel import field
 from sentinels.clusters.local.processes import descendants, proportional_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class CgroupGauge:
             with suppress(OSError, ValueError):
                 self.peak = max(self.peak, int((folder / name).read_text()))
         for name in ("memory.events", "memory.oom_control"):
-            self._kills = max(self._kills, _field(folder / name, "oom_kill"))
-        if used := _field(folder / "cpu.stat", "usage_usec"):
+            self._kills = max(self._kills, field(folder / name, "oom_kill"))
+        if used := field(folder / "cpu.stat", "usage_usec"):
             self.cpu_seconds = used / 1e6
         with suppress(OSError, ValueError):
             self.cpu_seconds = int((folder / "cpuacct.usage").read_text()) / 1e9
@@ -139,12 +140,3 @@ def _cgroup_folder(line: str) -> Path | None:
         return unified / path.lstrip("/")
     name = next((name for name in controllers.split(",") if name in ("memory", "cpuacct")), None)
     return root / name / path.lstrip("/") if name else None
-
-
-def _field(path: Path, name: str) -> int:
-    with suppress(OSError, ValueError):
-        for line in path.read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == name:
-                return int(value)
-    return 0

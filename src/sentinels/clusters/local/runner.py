@@ -26,6 +26,7 @@ from sentinels.clusters.local.folders import (
     read_record,
     write_record,
 )
+from sentinels.clusters.local.kernel import KERNEL, field
 from sentinels.clusters.local.processes import adopt_orphans
 from sentinels.clusters.local.shipping import ship_rest
 from sentinels.clusters.local.watching import Ended
@@ -47,7 +48,9 @@ def main(path: str) -> None:
 def _run(folder: WorkloadFolder, spec: Record) -> None:
     if not folder.exit.exists():
         started_at = _now()
-        if not claim_record(folder.started, {"at": started_at, "runner": os.getpid()}):
+        begun: Record = {"at": started_at, "runner": os.getpid()}
+        begun["oom_kills"] = field(KERNEL, "oom_kill")
+        if not claim_record(folder.started, begun):
             return
         write_record(folder.exit, _exit_record(started_at, _execute(folder, spec)))
     ship_rest(folder, spec)

@@ -16,6 +16,7 @@ from flask import Request, Response
 
 from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
+from sentinels.core.filing import DOSSIER, Filer
 from sentinels.core.log_keeping import LogChores, LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
@@ -39,6 +40,7 @@ from sentinels.functions.wiring import (
     make_cluster,
     make_log_store,
     make_messenger,
+    make_meter,
     make_settle,
     make_tracker,
 )
@@ -55,10 +57,12 @@ def _build(settings: Settings) -> EventFunction:
     store = make_log_store(settings)
     logs = LogReader(cluster, store, None, utc_now)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url, logs)
+    filer = Filer(outbox, store, make_meter(settings))
     couriers: dict[str, Courier] = {
         MESSENGER: MessageCourier(make_messenger(settings), failpoint).deliver,
         TRACKER: recorder.deliver,
         LOGS: LogCourier(cluster, store).deliver,
+        DOSSIER: filer.deliver,
     }
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),

@@ -1,8 +1,8 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``, ``asking``, ``health``;
-``openapi`` for the document.
+``logs``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``, ``asking``,
+``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sentinels.functions.submit import (
     artifacts,
     asking,
     browsing,
+    dossiers,
     health,
     logs,
     measuring,
@@ -130,6 +131,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
             Param("timestamps", "true: each line begins with its time.", choices=("true", "false")),
             _WAIT,
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/dossier",
+        "How an attempt ended: the cause, what it printed last, what to do about it.",
+        dossiers.show_dossier,
+        {200: "Dossier"},
+        (_ATTEMPT,),
     ),
     Route(
         "POST",

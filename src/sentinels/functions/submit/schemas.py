@@ -6,6 +6,7 @@ hold every real answer against. Before: ``shaping``. Next: ``openapi``.
 
 from __future__ import annotations
 
+from sentinels.core.dossier import Part
 from sentinels.core.job import JobState, Reason, ReasonClass
 from sentinels.core.log_reading import Source
 from sentinels.core.ports import Json
@@ -110,6 +111,9 @@ _ATTEMPT: dict[str, Schema] = {
     "started_at": _or_null(_MOMENT),
     "finished_at": _or_null(_MOMENT),
     "outputs": _one_of("complete", "incomplete", "pending", "none"),
+    "resources": _object(
+        {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
+    ),
     "usage": _object(
         {
             "peak_memory_bytes": _or_null(_WHOLE),
@@ -196,6 +200,70 @@ _LOG: dict[str, Schema] = {
     },
 }
 
+_DOSSIER: dict[str, Schema] = {
+    "job": _named("Job"),
+    "attempt": {**_or_null(_named("Attempt")), "description": "null: it was never launched."},
+    "ended": {"type": "boolean", "description": "false: there is nothing to explain yet."},
+    "cause": {
+        **_or_null(
+            _object(
+                {
+                    "reason": _one_of(*Reason),
+                    "class": _one_of(*ReasonClass),
+                    "sentence": _TEXT,
+                    "detail": _TEXT,
+                }
+            )
+        ),
+        "description": "null: it succeeded, or has not ended.",
+    },
+    "exit_code": _or_null(_WHOLE),
+    "signal": {**_or_null(_TEXT), "description": "What the exit code says of a signal."},
+    "advice": {**_list_of(_TEXT), "description": "What to do about it, the best first."},
+    "said": {**_list_of(_TEXT), "description": "The lines of output that say most."},
+    "used": _list_of(
+        _object(
+            {
+                "what": _TEXT,
+                "used": _TEXT,
+                "asked": _TEXT,
+                "part": {**_or_null(_NUMBER), "description": "1 is all that it asked for."},
+            }
+        )
+    ),
+    "lines": _object(
+        {
+            "texts": {**_list_of(_TEXT), "description": "As it printed them, the oldest first."},
+            "source": _TEXT,
+            "whole": {"type": "boolean", "description": "Nothing was printed before them."},
+        }
+    ),
+    "events": _list_of(
+        _object(
+            {
+                "at": _or_null(_MOMENT),
+                "about": _TEXT,
+                "reason": _TEXT,
+                "message": _TEXT,
+                "warns": _FLAG,
+                "count": _WHOLE,
+            }
+        )
+    ),
+    "conditions": {
+        **_list_of(
+            _object({"name": _TEXT, "bad": _FLAG, "message": _TEXT, "since": _or_null(_MOMENT)})
+        ),
+        "description": "How its node stood when it had ended.",
+    },
+    "facts": {"type": "object", "description": "What the cluster said, in its own words."},
+    "gaps": {
+        **_list_of(_object({"part": _one_of(*Part), "why": _TEXT})),
+        "description": "What could not be had.",
+    },
+    "attempts": _list_of(_named("Attempt")),
+}
+
 _FAULT: dict[str, Schema] = {
     "field": _TEXT,
     "message": _TEXT,
@@ -264,6 +332,7 @@ SCHEMAS: dict[str, Schema] = {
     "Attempt": _object(_ATTEMPT),
     "Events": _object({"events": _list_of(_object(_EVENT))}),
     "Log": _object(_LOG),
+    "Dossier": _object(_DOSSIER),
     "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
     "Artifacts": _object(
         {

@@ -81,6 +81,7 @@ def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json
         "started_at": time_json(attempt.started_at),
         "finished_at": time_json(attempt.finished_at),
         "outputs": _outputs(attempt),
+        "resources": request_json(attempt.resources),
         "usage": {
             "peak_memory_bytes": usage.peak_memory_bytes,
             "cpu_seconds": usage.cpu_seconds,
