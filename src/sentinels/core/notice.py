@@ -1,7 +1,7 @@
 """What people are told, in plain text; the messenger's adapter escapes it for its service.
 
-Comes in: an attempt and how it moved. Goes out: deliveries for the outbox. Before: ``settling``.
-Next: ``notifying``, which brings them to the messenger.
+Comes in: an attempt and how it moved. Goes out: worded deliveries that name nobody yet. Before:
+``settling``. Next: ``addressing``, which says who is told, then ``telling``.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ ADVICE: dict[Reason, str] = {
 _INCOMPLETE = "artifacts: incomplete, not all that it left had reached MLflow when it ended"
 
 
-def start_notices(attempt: LiveAttempt) -> list[Delivery]:
-    """The notice that a job started, where it was asked for."""
-    text = f"{_subject(attempt)} started"
-    return _wanted(attempt.ref, attempt.submission, Move.START, text)
+def start_notices(attempt: LiveAttempt, waited_seconds: int = 0) -> list[Delivery]:
+    """The notice that a job started; after a long wait it says how long."""
+    after = f" after waiting {format_duration(waited_seconds)}" if waited_seconds else ""
+    return _notice(attempt.ref, Move.START, f"{_subject(attempt)} started{after}")
 
 
 def end_notices(
     attempt: LiveAttempt, move: Move, reason: Reason | None, seen: Finished, detail: str
 ) -> list[Delivery]:
-    """The notice of an end or a requeue, where it was asked for."""
+    """The notice of an end or a requeue; its first line says the whole, as digests need it."""
     lines = [f"{_subject(attempt)} {KINDS[move]}{_took(seen)}{_because(reason, detail)}"]
     if move is Move.FAIL and reason is not None:
         lines.append(_advice(attempt, reason))
@@ -78,13 +78,21 @@ def end_notices(
         lines.append(_INCOMPLETE)
     if attempt.run is not None:
         lines.append(f"MLflow: {attempt.run.page_url}")
-    return _wanted(attempt.ref, attempt.submission, move, "\n".join(lines))
+    return _notice(attempt.ref, move, "\n".join(lines))
 
 
 def cancelled_in_queue(ref: WorkloadRef, submission: Submission, actor: str) -> list[Delivery]:
-    """The notice that a job was cancelled before it started, where it was asked for."""
+    """The notice that a job was cancelled before it started."""
     text = f"job {ref.job_id} {submission.name} cancelled by {actor} before it started"
-    return _wanted(ref, submission, Move.CANCEL, text)
+    return _notice(ref, Move.CANCEL, text)
+
+
+def cancelled_for_dependency(
+    ref: WorkloadRef, submission: Submission, detail: str
+) -> list[Delivery]:
+    """The notice that a job will not start, because one that it waited for did not succeed."""
+    text = f"job {ref.job_id} {submission.name} cancelled before it started: {detail}"
+    return _notice(ref, Move.CANCEL, text)
 
 
 def _advice(attempt: LiveAttempt, reason: Reason) -> str:
@@ -92,12 +100,10 @@ def _advice(attempt: LiveAttempt, reason: Reason) -> str:
     return ADVICE[reason].format(id=attempt.ref.job_id, memory=memory)
 
 
-def _wanted(ref: WorkloadRef, submission: Submission, move: Move, text: str) -> list[Delivery]:
-    notify, kind = submission.notify, KINDS[move]
-    if kind not in notify.on:
-        return []
-    body = f"{_MARKS[kind]} {text}"
-    return [Delivery(ref, kind, MESSENGER, recipient=notify.channel, body=body)]
+def _notice(ref: WorkloadRef, move: Move, text: str) -> list[Delivery]:
+    """Worded for whoever it is for; ``addressing`` says who that is."""
+    kind = KINDS[move]
+    return [Delivery(ref, kind, MESSENGER, body=f"{_MARKS[kind]} {text}")]
 
 
 def _subject(attempt: LiveAttempt) -> str:

@@ -1,11 +1,13 @@
-"""Settle a job on a hint, and deliver what is due.
+"""Settle a job on a hint, deliver what is due, and tell people.
 
-Comes in: the identity of a workload that may have ended, or a tick. Goes out: moved jobs, sent
-notices, closed tracker runs. Before: ``functions/notify``. Next: ``settling``, ``delivering``.
+Comes in: the identity of a workload that may have ended, or a tick. Goes out: moved jobs, closed
+tracker runs, told people. Before: ``functions/notify``. Next: ``settling``, ``delivering``,
+``telling``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sentinels.core.delivering import DeliverPorts
@@ -17,10 +19,11 @@ from sentinels.core.workload import WorkloadRef
 
 @dataclass(frozen=True, slots=True)
 class NotifyPorts:
-    """What notify stands on."""
+    """What notify stands on. ``tell`` tells people what is due, and says how much arrived."""
 
     settle: SettlePorts
     deliver: DeliverPorts
+    tell: Callable[[], int]
     events: Events
 
 
@@ -29,9 +32,9 @@ def workload_changed(ports: NotifyPorts, ref: WorkloadRef) -> None:
     settled = settle_jobs(ports.settle, [ref.job_id])
     if settled.moved:
         ports.events.queue_changed()
-    deliver(ports.deliver)
+    deliver_due(ports)
 
 
 def deliver_due(ports: NotifyPorts) -> int:
-    """Deliver what is due, up to a bound; how many deliveries arrived."""
-    return deliver(ports.deliver)
+    """Deliver and tell what is due, up to a bound; how many deliveries arrived."""
+    return deliver(ports.deliver) + ports.tell()

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sentinels.core.addressing import Happening, Listeners
+from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Move, Outcome, Reason
-from sentinels.core.notice import TRACKER, end_notices, start_notices
+from sentinels.core.notice import KINDS, TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.policy import PastAttempt, retry_decision
 from sentinels.core.ports import Clock, Cluster, Failpoint
@@ -24,6 +26,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
+from sentinels.core.sweeps import sweep_notice
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]
@@ -36,11 +39,13 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    ``rules`` are the administrator's for notices.
     """
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
     tracked: bool = True
+    rules: NoticeRules = field(default_factory=NoticeRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
         # What somebody else ended and released since the first look is held no more.
         _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
-        settled.moved += ports.queue.cancel_broken(broken)
+        settled.moved += ports.queue.cancel_broken(broken, ports.limits.rules)
     return settled
 
 
@@ -222,7 +227,9 @@ def ending(
         seen = replace(seen, reason=Reason.CANCELLED)
     move, requeue, addition = _after(attempt, seen, past, limits)
     detail = _detail(attempt, seen) + addition
-    deliveries = end_notices(attempt, move, seen.reason, seen, detail)
+    listeners = _listeners(attempt, limits)
+    told = end_notices(attempt, move, seen.reason, seen, detail)
+    deliveries = listeners.addressed(told, _ended(attempt, move, seen.reason))
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     return Ending(
@@ -234,7 +241,27 @@ def ending(
         seen=seen,
         requeue=requeue,
         deliveries=deliveries,
+        if_swept=_summary(attempt, move, listeners),
     )
+
+
+def _listeners(attempt: LiveAttempt, limits: SettlingLimits) -> Listeners:
+    return Listeners(attempt.submission.notify, attempt.audience, limits.rules)
+
+
+def _ended(attempt: LiveAttempt, move: Move, reason: Reason | None) -> Happening:
+    return Happening(
+        kinds=(KINDS[move],),
+        reason=reason,
+        by_owner=move is Move.CANCEL and attempt.cancel_actor == attempt.user,
+        in_sweep=attempt.sweep_id is not None,
+    )
+
+
+def _summary(attempt: LiveAttempt, move: Move, listeners: Listeners) -> Sequence[Delivery]:
+    if attempt.sweep_id is None or move is Move.REQUEUE:
+        return ()
+    return listeners.addressed_summary(sweep_notice(attempt.sweep_id))
 
 
 def _after(
@@ -267,12 +294,17 @@ def _detail(attempt: LiveAttempt, seen: Finished) -> str:
 
 
 def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Beginning:
+    waited = round((running.started_at - attempt.submitted_at).total_seconds())
+    is_long = attempt.ref.attempt == 1 and waited >= ports.limits.rules.long_wait_seconds
+    told = start_notices(attempt, waited if is_long else 0)
+    kinds = ("long_wait", "started") if is_long else ("started",)
+    began = Happening(kinds, in_sweep=attempt.sweep_id is not None)
     return Beginning(
         ref=attempt.ref,
         actor=ports.actor,
         started_at=running.started_at,
         node=running.node,
-        deliveries=start_notices(attempt),
+        deliveries=_listeners(attempt, ports.limits).addressed(told, began),
     )
 
 

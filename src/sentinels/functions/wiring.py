@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sentinels.clock import utc_now
+from sentinels.core.address import Service
+from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Cluster, Failpoint, Messenger
 from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import log_as_json
+from sentinels.services.messengers import messengers_from, rules_from
 from sentinels.services.mlflow import MlflowTracker
-from sentinels.services.slack import messenger_from
 from sentinels.settings import Settings
 
 
@@ -48,10 +50,18 @@ def make_tracker(settings: Settings) -> MlflowTracker | None:
     return MlflowTracker(settings.tracker_url, page_url=settings.tracker_page_url)
 
 
-def make_messenger(settings: Settings) -> Messenger | None:
-    """How people are told; None where notices are only kept."""
+def make_messengers(settings: Settings) -> Mapping[Service, Messenger]:
+    """How people are told, by service; where there is none, notices are only kept."""
     try:
-        return messenger_from(settings)
+        return messengers_from(settings)
+    except InvalidRequest as error:
+        raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_rules(settings: Settings) -> NoticeRules:
+    """What the administrator decided about notices."""
+    try:
+        return rules_from(settings)
     except InvalidRequest as error:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
@@ -69,5 +79,6 @@ def make_settle(
         lease_seconds=settings.lease_seconds,
         infrastructure_tries=settings.infrastructure_tries,
         tracked=bool(settings.tracker_url),
+        rules=make_rules(settings),
     )
     return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)

@@ -7,6 +7,7 @@ Comes in: a hint. Goes out: moved jobs and delivered notices. Before: ``main``. 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from sentinels.core.vitals import Vitals
 from sentinels.core.workload import WorkloadRef
 from sentinels.functions.dead_letters import dead_letter_of
 from sentinels.functions.events import PING, Hint
+
+_MOST_ROUNDS = 2
+"""On behalf of one event; after that the next tick goes on."""
 
 _log = logging.getLogger("sentinels.notify")
 
@@ -33,6 +37,53 @@ class Ear:
             self.deliver()
         elif ref := hint.workload():
             self.look(ref)
+
+
+class OneAtATime:
+    """Does something in one thread at a time; whoever comes meanwhile makes it go round once more.
+
+    Telling waits for bursts to end and for recipients to be told again: one thread that does is
+    enough, and the others stay free for events.
+    """
+
+    def __init__(self, work: Callable[[], int]) -> None:
+        """``work`` says how much it has done."""
+        self._work = work
+        self._lock = threading.Lock()
+        self._under_way = False
+        self._wanted = False
+
+    def run(self) -> int:
+        """Do it, or see to it that it is done again; how much was done by this thread."""
+        if not self._begin():
+            return 0
+        done = 0
+        try:
+            for _ in range(_MOST_ROUNDS):
+                done += self._work()
+                if not self._once_more():
+                    return done
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+        return done
+
+    def _begin(self) -> bool:
+        with self._lock:
+            self._wanted = self._under_way
+            begun, self._under_way = not self._under_way, True
+            return begun
+
+    def _once_more(self) -> bool:
+        """Whether somebody came meanwhile; if not, the next one begins anew."""
+        with self._lock:
+            self._under_way, self._wanted = self._wanted, False
+            return self._under_way
+
+    def _end(self) -> None:
+        with self._lock:
+            self._under_way = self._wanted = False
 
 
 class DeadLetters:

@@ -7,31 +7,33 @@ Comes in: the environment. Goes out: settled jobs and delivered notices for even
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 
 import functions_framework
 from flask import Request, Response
 
 from sentinels.core.delivering import Courier, DeliverPorts
-from sentinels.core.messaging import MessageCourier
-from sentinels.core.notice import MESSENGER, TRACKER
+from sentinels.core.notice import TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
 from sentinels.core.policy import Policy
 from sentinels.core.recording import Recorder
+from sentinels.core.telling import TellPorts, tell_due
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import make_engine
+from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.reading import PostgresReading
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dead_letters import PATH
 from sentinels.functions.events import EventFunction
-from sentinels.functions.notify.handler import DeadLetters, Ear
+from sentinels.functions.notify.handler import DeadLetters, Ear, OneAtATime
 from sentinels.functions.signs import NOTIFY_SIGNS, Signs
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
     begin,
     make_cluster,
-    make_messenger,
+    make_messengers,
     make_settle,
     make_tracker,
 )
@@ -44,13 +46,12 @@ def _build(settings: Settings) -> EventFunction:
     queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
     cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url)
-    couriers: dict[str, Courier] = {
-        MESSENGER: MessageCourier(make_messenger(settings), failpoint).deliver,
-        TRACKER: recorder.deliver,
-    }
+    couriers: dict[str, Courier] = {TRACKER: recorder.deliver}
+    telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
         deliver=DeliverPorts(outbox, couriers, failpoint),
+        tell=OneAtATime(partial(tell_due, telling)).run,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
     ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))

@@ -23,7 +23,7 @@ from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.functions.wiring import begin, make_cluster, make_rules, make_tracker
 from sentinels.services.events import HttpEvents
 from sentinels.settings import Settings, make_failpoint
 
@@ -36,7 +36,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
-            queue=PostgresIntake(engine, failpoint),
+            queue=PostgresIntake(engine, failpoint, make_rules(settings)),
             images=site.images(settings),
             data=site.data(settings),
             events=HttpEvents(settings.sink),
