@@ -209,7 +209,7 @@ def test_what_an_administrator_has_to_mend_is_waited_for(
 
 def test_a_message_says_where_replies_go_and_replies_go_there(slack: SlackStandIn) -> None:
     messenger = bot(slack)
-    thread = messenger.send(told("the first", "U024BE7LH"))
+    thread = messenger.send(told("the first", "@U024BE7LH"))
     assert thread is not None
     assert thread.place == "D024BE7LH"
     messenger.send(told("a reply", "U024BE7LH", thread=thread))

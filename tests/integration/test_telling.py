@@ -249,7 +249,7 @@ def test_each_recipient_of_a_sweep_has_a_thread_of_their_own(
     told: Desk, slack: SlackStandIn
 ) -> None:
     told.change("UPDATE teams SET notice_to = '{\"#vision\"}'")
-    told.change("UPDATE users SET notice_to = '{U024BE7LH}'")
+    told.change("UPDATE users SET notice_to = '{@U024BE7LH}'")
     ids = launched(told, 2)
     for job_id in ids:
         end(told, job_id)
@@ -296,7 +296,7 @@ def test_a_sweep_of_cancelled_jobs_is_over_too(told: Desk, slack: SlackStandIn) 
     from sentinels.db.intake import PostgresIntake
 
     told.cluster.nodes = ()
-    ids = told.push(sweep={"N": [1, 2, 3]}).job_ids
+    ids = told.push(sweep={"N": [1, 2, 3]}, notify={"on": ["cancelled"]}).job_ids
     intake = PostgresIntake(told.engine, told.failpoint, RULES)
     for job_id in ids:
         intake.cancel(told.caller, job_id)
@@ -304,6 +304,19 @@ def test_a_sweep_of_cancelled_jobs_is_over_too(told: Desk, slack: SlackStandIn) 
     deliver_due(told.notify())
     [only] = slack.messages
     assert "3 jobs, 3 cancelled" in only.text
+
+
+def test_who_wants_to_know_of_failures_is_not_told_of_a_sweep_without_one(
+    told: Desk, slack: SlackStandIn
+) -> None:
+    for reason in (None, Reason.EXITED_NONZERO):
+        ids = launched(told, 2, notify={"on": ["failed"]})
+        for job_id in ids:
+            end(told, job_id, reason if job_id == ids[1] else None)
+        told.tick()
+        told.later(60)
+        deliver_due(told.notify())
+        assert len(slack.messages) == (0 if reason is None else 1)
 
 
 def test_a_thread_that_was_deleted_costs_nobody_a_notice(told: Desk, slack: SlackStandIn) -> None:
@@ -334,9 +347,10 @@ def test_an_incoming_webhook_gets_digests_and_the_summary(desk: Desk, slack: Sla
     end(desk, ids[5])
     desk.tick()
     deliver_due(desk.notify())
-    digest, rest = slack.messages
+    digest, last, summary = slack.messages
     assert digest.text.startswith("✔ 5 jobs ended: 5 succeeded")
-    assert f"sweep {ids[0]} digits (ann) is over" in rest.text
+    assert last.text.startswith(f"✔ job {ids[5]} ")
+    assert summary.text.startswith(f"✔ sweep {ids[0]} digits (ann) is over")
 
 
 def test_mail_gets_a_sweeps_summary_and_nothing_else_of_it(desk: Desk) -> None:

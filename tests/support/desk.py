@@ -125,9 +125,12 @@ class Desk:
 
     def tell(self) -> int:
         """Tell what is due; a pause makes it later without waiting, unless ``pause`` is given."""
+        return tell_due(self.telling())
+
+    def telling(self) -> TellPorts:
         chat = {Service.SLACK: self.messenger} if self.messenger else {}
         messengers, pause = {**chat, **self.others}, self.pause or self.later
-        return tell_due(TellPorts(PostgresNotices(self.engine), messengers, self.failpoint, pause))
+        return TellPorts(PostgresNotices(self.engine), messengers, self.failpoint, pause)
 
     def later(self, seconds: float) -> None:
         """Let everything that is due at some time be due so much earlier."""

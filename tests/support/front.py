@@ -21,10 +21,11 @@ from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
-from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
@@ -195,6 +196,7 @@ def make_door(
         data=AnyData(),
         events=desk.pokes,
         policy=desk.policy,
+        webhooks=("ci",),
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
     PulseCollector(reading, telemetry.registry)
@@ -208,6 +210,9 @@ def make_door(
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,
+        notices=NoticeDesk(
+            PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
+        ),
     )
 
 

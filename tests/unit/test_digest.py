@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -18,7 +19,6 @@ from sentinels.core.composing import (
     facts_of,
     first_group,
     type_of,
-    worded,
 )
 from sentinels.core.digest import digest, ranges
 from sentinels.core.job import JobId, JobState, Reason
@@ -54,8 +54,7 @@ def condition(number: int) -> DueNotice:
 
 
 def swept(sweep: int, view: SweepView) -> DueNotice:
-    job = notice(sweep, SWEPT, sweep=sweep)
-    return worded(job, view)
+    return replace(notice(sweep, SWEPT, text=summary(view), sweep=sweep), sweep=view)
 
 
 def sweep_view(**changes: object) -> SweepView:

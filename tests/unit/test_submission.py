@@ -362,7 +362,7 @@ def test_a_kind_of_notice_that_is_none_says_what_was_meant(kind: str, meant: str
 def test_an_address_has_one_spelling() -> None:
     given = ["@U024BE7LH", "U024BE7LH", "Ann@Example.org", "ann@example.org", "#vision"]
     read = read_submission("/code", {"notify": {"channel": given}})
-    assert read.notify.to == ("U024BE7LH", "ann@example.org", "#vision")
+    assert read.notify.to == ("@U024BE7LH", "ann@example.org", "#vision")
 
 
 def _nested(depth: int) -> object:
@@ -455,7 +455,7 @@ _NOTIFY = st.builds(
     Notify,
     st.none() | st.frozensets(st.sampled_from(list(NOTICE_KINDS))),
     st.lists(
-        st.sampled_from(["#vision", "@ann", "U024BE7LH", "ann@example.org", "webhook:ci"]),
+        st.sampled_from(["#vision", "@ann", "@U024BE7LH", "ann@example.org", "webhook:ci"]),
         max_size=3,
         unique=True,
     ).map(tuple),

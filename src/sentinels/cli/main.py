@@ -85,6 +85,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels notices 12",
         "The queue",
     ),
+    "notify": Command(
+        "sentinels.cli.notify:notify",
+        "Show or choose where you are told of your jobs, and of what.",
+        "sentinels notify --to @U024BE7LH --on failed,silent",
+        "The queue",
+    ),
     "up": Command(
         "sentinels.local.commands:up",
         "Start Sentinels on this machine.",

@@ -20,7 +20,7 @@ from sentinels.core.faults import Faults
 MOST_ADDRESSES = 10
 
 _SLACK = re.compile(r"[#@]?\w[\w.-]{0,79}")
-_MEMBER = re.compile(r"@[UW][A-Z0-9]{5,20}", re.ASCII)
+_MEMBER = re.compile(r"@?([UW][A-Z0-9]{5,20})", re.ASCII)
 _MAIL = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}", re.ASCII
 )
@@ -50,12 +50,18 @@ def webhook_name(address: str) -> str:
     return address.partition(":")[2]
 
 
+def member_id(address: str) -> str | None:
+    """The id of a member of Slack's, as in U024BE7LH; None for any other address."""
+    found = _MEMBER.fullmatch(address)
+    return found[1] if found else None
+
+
 def canonical(address: str) -> str:
-    """The one spelling of a sound address: a member's id without its @, an e-mail in small letters,
-    so that nobody is told twice under two spellings.
+    """The one spelling of a sound address: a member's id with an @, an e-mail in small letters, so
+    that nobody is told twice under two spellings.
     """
-    if _MEMBER.fullmatch(address):
-        return address[1:]
+    if found := _MEMBER.fullmatch(address):
+        return f"@{found[1]}"
     return address.lower() if service_of(address) is Service.MAIL else address
 
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 from sentinels.core.address import Service, canonical, service_of
 from sentinels.core.audience import Audience, NoticeRules
-from sentinels.core.job import Reason, ReasonClass
-from sentinels.core.queueing import Delivery
+from sentinels.core.job import TERMINAL_STATES, JobState, Reason, ReasonClass
+from sentinels.core.queueing import Delivery, Summary
 from sentinels.core.submission import Notify
 
-ENDS = frozenset({"succeeded", "failed", "cancelled"})
+ENDS = frozenset(state.value for state in TERMINAL_STATES)
 USUAL = frozenset({"succeeded", "failed", "long_wait", "near_limit", "silent"})
 """What an owner is told of who chose nothing; of a cancel, too, where somebody else did it."""
 TEAM_USUAL = frozenset({"succeeded", "failed"})
@@ -67,18 +67,24 @@ class Listeners:
         """Whom this happening is told, and as what."""
         return self._each_once([*self._people(what), *self._oncall(what)])
 
-    def told_summary(self) -> Told:
-        """Whom a sweep's summary is told: whoever is told of an end of one of its jobs."""
-        by_other = Happening(tuple(sorted(ENDS)))
-        return dict.fromkeys(self._each_once(self._people(by_other)), SWEPT)
+    def told_summary(self, state: JobState, last: Happening) -> Told:
+        """Whom a sweep's summary is told for its jobs that ended in this state; ``last`` is the end
+        that ended it all.
+        """
+        one = Happening((state.value,), by_owner=last.by_owner)
+        return dict.fromkeys(self._each_once(self._people(one)), SWEPT)
 
     def addressed(self, told: Iterable[Delivery], what: Happening) -> list[Delivery]:
         """Each of these deliveries, once for every address."""
         return _addressed(told, self.told(what), self.rules)
 
-    def addressed_summary(self, summary: Delivery) -> list[Delivery]:
-        """A sweep's summary, once for every address."""
-        return _addressed([summary], self.told_summary(), self.rules)
+    def addressed_summary(self, summary: Delivery, last: Happening) -> Summary:
+        """A sweep's summary, for each state that its jobs may end in, once for every address."""
+        return {
+            state: _addressed([summary], self.told_summary(state, last), self.rules)
+            for state in JobState
+            if state in TERMINAL_STATES
+        }
 
     def _people(self, what: Happening) -> list[tuple[str | None, str]]:
         owner_to = self.job.to or self.audience.owner.to or (None,)

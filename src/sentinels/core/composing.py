@@ -21,7 +21,7 @@ from sentinels.core.digest import digest
 from sentinels.core.job import JobId
 from sentinels.core.notice_queue import DueNotice, NoticedCondition, NoticedJob
 from sentinels.core.ports import Json, Message, Thread
-from sentinels.core.sweeps import SweepView, opening, summary
+from sentinels.core.sweeps import SweepView, opening
 from sentinels.core.text import one_line
 
 FEW = 3
@@ -79,11 +79,6 @@ def compose_in_thread(
     return Turn(message, [notice.id for notice in told])
 
 
-def worded(notice: DueNotice, sweep: SweepView) -> DueNotice:
-    """A sweep's summary with what it has to say."""
-    return replace(notice, text=summary(sweep), sweep=sweep)
-
-
 def facts_of(notice: DueNotice) -> Mapping[str, Json]:
     """What a notice says, for programs."""
     if notice.sweep is not None:
@@ -124,7 +119,9 @@ def _key(notice: DueNotice, *, threads: bool) -> int | str:
     if notice.job is None:
         return "condition"
     sweep = notice.job.id if notice.kind == SWEPT else notice.job.sweep_id
-    return sweep if threads and sweep is not None else "jobs"
+    if threads and sweep is not None:
+        return sweep
+    return "sweeps" if notice.kind == SWEPT else "jobs"
 
 
 def _fitting(notices: Sequence[DueNotice]) -> Sequence[DueNotice]:

@@ -80,6 +80,10 @@ class NoticeQueue(Protocol):
         """Take the recipient who has waited longest and may be told now; None: nobody."""
         ...
 
+    def claim(self, address: str | None, *, lease_seconds: float) -> bool:
+        """Take this recipient; False where they may not be told anything now."""
+        ...
+
     def due(self, address: str | None, *, ahead_seconds: float, most: int) -> Sequence[DueNotice]:
         """What a recipient is due to be told, now and so much later; the oldest first."""
         ...

@@ -148,6 +148,10 @@ class Delivery:
     """How long it is to wait before it is due."""
 
 
+Summary = Mapping[JobState, Sequence[Delivery]]
+"""A sweep's summary, for those who want to know of jobs that ended in this state."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """Everything that is written when a workload is first seen running, in one transaction."""
@@ -163,7 +167,7 @@ class Beginning:
 class Ending:
     """Everything that is written when an attempt ends, in one transaction.
 
-    ``if_swept`` are deliveries for the end of the last job of its sweep.
+    ``if_swept`` is for the end of the last job of its sweep.
     """
 
     ref: WorkloadRef
@@ -174,7 +178,8 @@ class Ending:
     seen: Finished
     requeue: Requeue | None
     deliveries: Sequence[Delivery]
-    if_swept: Sequence[Delivery] = ()
+    sweep_id: JobId | None = None
+    if_swept: Summary = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sentinels.core.addressing import Happening, Listeners
+from sentinels.core.addressing import ENDS, Happening, Listeners
 from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Move, Outcome, Reason
@@ -25,6 +25,7 @@ from sentinels.core.queueing import (
     LiveAttempt,
     Requeue,
     SettlingQueue,
+    Summary,
 )
 from sentinels.core.sweeps import sweep_notice
 from sentinels.core.workload import WorkloadRef
@@ -227,9 +228,8 @@ def ending(
         seen = replace(seen, reason=Reason.CANCELLED)
     move, requeue, addition = _after(attempt, seen, past, limits)
     detail = _detail(attempt, seen) + addition
-    listeners = _listeners(attempt, limits)
-    told = end_notices(attempt, move, seen.reason, seen, detail)
-    deliveries = listeners.addressed(told, _ended(attempt, move, seen.reason))
+    listeners, ended = _listeners(attempt, limits), _ended(attempt, move, seen.reason)
+    deliveries = listeners.addressed(end_notices(attempt, move, seen.reason, seen, detail), ended)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     return Ending(
@@ -241,7 +241,8 @@ def ending(
         seen=seen,
         requeue=requeue,
         deliveries=deliveries,
-        if_swept=_summary(attempt, move, listeners),
+        sweep_id=attempt.sweep_id,
+        if_swept=_summary(attempt, listeners, ended),
     )
 
 
@@ -258,10 +259,10 @@ def _ended(attempt: LiveAttempt, move: Move, reason: Reason | None) -> Happening
     )
 
 
-def _summary(attempt: LiveAttempt, move: Move, listeners: Listeners) -> Sequence[Delivery]:
-    if attempt.sweep_id is None or move is Move.REQUEUE:
-        return ()
-    return listeners.addressed_summary(sweep_notice(attempt.sweep_id))
+def _summary(attempt: LiveAttempt, listeners: Listeners, ended: Happening) -> Summary:
+    if attempt.sweep_id is None or not ENDS & set(ended.kinds):
+        return {}
+    return listeners.addressed_summary(sweep_notice(attempt.sweep_id), ended)
 
 
 def _after(

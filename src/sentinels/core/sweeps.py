@@ -53,9 +53,8 @@ class SweepView:
 
 
 def sweep_notice(sweep_id: JobId) -> Delivery:
-    """The delivery for the end of a sweep's last job; it is worded when it is told."""
-    body = f"sweep {sweep_id}: all its jobs have ended"
-    return Delivery(WorkloadRef(sweep_id, 0), SWEPT, MESSENGER, body=body)
+    """The delivery for the end of a sweep's last job; ``summary`` words it when that has come."""
+    return Delivery(WorkloadRef(sweep_id, 0), SWEPT, MESSENGER)
 
 
 def opening(sweep: SweepView) -> str:

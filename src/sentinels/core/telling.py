@@ -19,7 +19,6 @@ from sentinels.core.composing import (
     compose,
     compose_in_thread,
     first_group,
-    worded,
 )
 from sentinels.core.errors import MessageRefused, MessengerUnavailable, ThreadLost
 from sentinels.core.notice_queue import DueNotice, NoticeQueue, Pace, Recipient
@@ -150,17 +149,18 @@ class _Desk:
         queue.postpone(address, left, after_seconds=wait, error=str(trouble))
 
     def _turn(self, group: Group) -> Turn:
-        told = replace(group, notices=[self._worded(notice) for notice in group.notices])
+        told = replace(group, notices=[self._informed(notice) for notice in group.notices])
         if group.sweep_id is None:
             return compose(self.recipient.address, told)
         thread = self.ports.queue.thread(group.sweep_id, self.recipient.address)
         sweep = self.ports.queue.sweep(group.sweep_id)
         return compose_in_thread(self.recipient.address, told, sweep, thread)
 
-    def _worded(self, notice: DueNotice) -> DueNotice:
+    def _informed(self, notice: DueNotice) -> DueNotice:
+        """A summary with what it is of, for programs."""
         if notice.kind != SWEPT or notice.job is None:
             return notice
-        return worded(notice, self.ports.queue.sweep(notice.job.id))
+        return replace(notice, sweep=self.ports.queue.sweep(notice.job.id))
 
     def _keep(self, group: Group, thread: Thread | None) -> None:
         """Remember the thread; None: there is none any more, and no other is begun."""

@@ -68,7 +68,7 @@ class PostgresAttempts:
                 if ending.requeue:
                     _requeue(connection, ending.ref.job_id, ending.requeue)
                 post(connection, ending.deliveries)
-                post_if_swept(connection, ending.if_swept)
+                post_if_swept(connection, ending.sweep_id, ending.if_swept)
         except StaleMove:
             return False
         return True

@@ -7,19 +7,21 @@ Comes in: the transaction of the end. Goes out: deliveries in the outbox. Before
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from sentinels.core.addressing import Happening, Listeners
 from sentinels.core.audience import Audience, NoticeRules
 from sentinels.core.job import JobId, Reason
-from sentinels.core.queueing import Delivery
+from sentinels.core.queueing import Delivery, Summary
 from sentinels.core.submission import Submission
+from sentinels.core.sweeps import summary as worded_summary
 from sentinels.core.sweeps import sweep_notice
 from sentinels.db.engine import statement
 from sentinels.db.outbox import post
 from sentinels.db.rows import audience_of, submission_of
+from sentinels.db.sweeps import read_sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,26 @@ def post_waiting_end(
     )
     post(connection, listeners.addressed(told, cancelled))
     if subject.sweep_id is not None:
-        post_if_swept(connection, listeners.addressed_summary(sweep_notice(subject.sweep_id)))
+        summary = listeners.addressed_summary(sweep_notice(subject.sweep_id), cancelled)
+        post_if_swept(connection, subject.sweep_id, summary)
 
 
-def post_if_swept(connection: Connection, summary: Sequence[Delivery]) -> None:
-    """Post a sweep's summary if all its jobs have ended, with the one of this transaction.
+def post_if_swept(connection: Connection, sweep_id: JobId | None, summary: Summary) -> None:
+    """Tell how the sweep ended, if its last job has with this transaction, to whoever wants to know
+    of an end that there was.
 
     Ends of one sweep pass one by one from here to their commits, so that the last one sees all.
     """
-    if not summary:
+    if sweep_id is None or not any(summary.values()):
         return
-    sweep = {"sweep_id": summary[0].ref.job_id}
-    connection.execute(statement("lock_sweep"), sweep)
-    if connection.execute(statement("sweep_is_over"), sweep).scalar_one():
-        post(connection, summary)
+    connection.execute(statement("lock_sweep"), {"sweep_id": sweep_id})
+    if not connection.execute(statement("sweep_is_over"), {"sweep_id": sweep_id}).scalar_one():
+        return
+    sweep = read_sweep(connection, sweep_id)
+    told = [
+        replace(delivery, body=worded_summary(sweep))
+        for state, deliveries in summary.items()
+        if sweep.count(state)
+        for delivery in deliveries
+    ]
+    post(connection, told)

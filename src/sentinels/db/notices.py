@@ -19,8 +19,9 @@ from sentinels.core.notice_queue import (
     Recipient,
 )
 from sentinels.core.ports import Thread
-from sentinels.core.sweeps import MOST_FAILURES, SweepView, Unsuccessful
+from sentinels.core.sweeps import SweepView
 from sentinels.db.engine import statement, transaction
+from sentinels.db.sweeps import read_sweep
 
 
 class PostgresNotices:
@@ -37,6 +38,12 @@ class PostgresNotices:
                 statement("claim_recipient"), {"lease_seconds": lease_seconds}
             ).first()
         return Recipient(row.address or None, row.failures) if row else None
+
+    def claim(self, address: str | None, *, lease_seconds: float) -> bool:
+        """See ``NoticeQueue.claim``."""
+        asked = {"address": address or "", "lease_seconds": lease_seconds}
+        with transaction(self._engine) as connection:
+            return connection.execute(statement("claim_address"), asked).first() is not None
 
     def due(self, address: str | None, *, ahead_seconds: float, most: int) -> Sequence[DueNotice]:
         """See ``NoticeQueue.due``."""
@@ -92,10 +99,8 @@ class PostgresNotices:
 
     def sweep(self, sweep_id: JobId) -> SweepView:
         """See ``NoticeQueue.sweep``."""
-        asked = {"sweep_id": sweep_id, "most": MOST_FAILURES}
         with transaction(self._engine) as connection:
-            row = connection.execute(statement("read_sweep"), asked).mappings().one()
-        return _sweep_of(sweep_id, row)
+            return read_sweep(connection, sweep_id)
 
     def _finish(
         self, state: str, ids: Sequence[int], address: str | None, pace: Pace, error: str = ""
@@ -134,21 +139,4 @@ def _job_of(row: RowMapping) -> NoticedJob:
         reason=Reason(row["reason"]) if row["reason"] else None,
         exit_code=row["exit_code"],
         sweep_id=row["sweep_id"],
-    )
-
-
-def _sweep_of(sweep_id: JobId, row: RowMapping) -> SweepView:
-    return SweepView(
-        sweep_id=sweep_id,
-        name=row["name"],
-        user=row["user_name"],
-        team=row["team"],
-        jobs=row["jobs"],
-        states={JobState(state): number for state, number in (row["states"] or {}).items()},
-        submitted_at=row["submitted_at"],
-        finished_at=row["finished_at"],
-        unsuccessful=[
-            Unsuccessful(JobId(job["id"]), JobState(job["state"]), job["params"] or {}, job["why"])
-            for job in row["unsuccessful"]
-        ],
     )

@@ -17,6 +17,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
+from sentinels.core.address import member_id
 from sentinels.core.errors import (
     InvalidRequest,
     MessageRefused,
@@ -130,7 +131,7 @@ class SlackBot:
         thread = message.thread
         try:
             answer = self._client.chat_postMessage(
-                channel=thread.place if thread else message.to or self._default_channel,
+                channel=thread.place if thread else _channel(message.to or self._default_channel),
                 text=escaped(message.text),
                 thread_ts=thread.ts if thread else None,
                 reply_broadcast=message.broadcast if thread else None,
@@ -155,6 +156,11 @@ class SlackBot:
             raise _silent(error) from None
         user, team = (printable(str(said.get(name) or "?")[:80]) for name in ("user", "team"))
         return f"as {user} in {team}"
+
+
+def _channel(address: str) -> str:
+    """What Slack takes: a member by their bare id, which is a direct message."""
+    return member_id(address) or address
 
 
 class SlackWebhook:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flask import Request
 
+from sentinels.core.audience import NoticeRules
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
+from sentinels.core.preferences import Preferences
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
 from sentinels.core.submitting import SubmitPorts
+from sentinels.core.telling import TellPorts
 from sentinels.functions.routing import Query
 from sentinels.functions.submit.health_probes import Probe
 from sentinels.functions.submit.kept_logs import KeptLogs
@@ -59,6 +62,16 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeDesk:
+    """What people choose about notices, and what a test message is sent with."""
+
+    preferences: Preferences
+    telling: TellPorts
+    rules: NoticeRules
+    webhooks: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FrontDoor:
     """The verbs' ports and what is read from.
 
@@ -75,6 +88,7 @@ class FrontDoor:
     clock: Clock
     patience: Patience
     telemetry: Telemetry
+    notices: NoticeDesk
     kept_logs: KeptLogs = field(default_factory=KeptLogs)
 
 

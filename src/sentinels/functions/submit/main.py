@@ -6,6 +6,7 @@ Comes in: the environment. Goes out: the front door. Next: ``handler``.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 
 import functions_framework
@@ -14,17 +15,27 @@ from flask import Request, Response
 from sentinels.clock import utc_now
 from sentinels.core.policy import Policy
 from sentinels.core.submitting import SubmitPorts
+from sentinels.core.telling import TellPorts
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.notices import PostgresNotices
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
-from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_rules, make_tracker
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_messengers,
+    make_rules,
+    make_tracker,
+)
 from sentinels.services.events import HttpEvents
+from sentinels.services.messengers import webhook_names
 from sentinels.settings import Settings, make_failpoint
 
 
@@ -33,16 +44,20 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
+    telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
+    preferences, rules = PostgresPreferences(engine), make_rules(settings)
+    notices = NoticeDesk(preferences, telling, rules, webhook_names(settings))
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
-            queue=PostgresIntake(engine, failpoint, make_rules(settings)),
+            queue=PostgresIntake(engine, failpoint, rules),
             images=site.images(settings),
             data=site.data(settings),
             events=HttpEvents(settings.sink),
             policy=policy,
             keeps_secrets=site.keeps_secrets,
             tracker_url=settings.tracker_url,
+            webhooks=notices.webhooks,
         ),
         reading=reading,
         cluster=cluster,
@@ -52,6 +67,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        notices=notices,
     )
 
 

@@ -1,7 +1,7 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
+``logs``, ``artifacts``, ``retiring``, ``choosing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from flask import Response
 from sentinels.core.job import JobState
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import (
+    artifacts,
+    browsing,
+    choosing,
+    health,
+    logs,
+    pushing,
+    retiring,
+)
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
@@ -171,6 +179,29 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.list_notices,
         {200: "Notices"},
         (Param("job", "Only this job's.", 1, _LARGEST), _limit(50, 500)),
+    ),
+    Route(
+        "GET",
+        "/v1/preferences",
+        "What you and your team chose to be told of, and where.",
+        choosing.show_choices,
+        {200: "Preferences"},
+    ),
+    Route(
+        "POST",
+        "/v1/preferences",
+        "Choose it; what is not named stays as it is.",
+        choosing.choose,
+        {200: "Preferences"},
+        takes="Choose",
+    ),
+    Route(
+        "POST",
+        "/v1/preferences/test",
+        "Send a test message to your addresses, or to your team's, and see what became of it.",
+        choosing.send_test,
+        {200: "Tried"},
+        takes="Test",
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),
