@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from sentinels.clock import utc_now
 from sentinels.core.capacity import Resources
 from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Absent, Finished, Pending, Running
@@ -104,6 +105,17 @@ class ClusterContract:
         assert not rig.cluster.read_log(REF, offset=0, limit=8).ended
         assert rig.cluster.read_log(REF, offset=0, limit=9).ended
         assert rig.cluster.log_size(REF) == 9
+
+    def test_it_is_known_when_it_last_printed_something(self, rig: Rig) -> None:
+        silent = WorkloadRef(REF.job_id, 2)
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.cluster.launch(rig.shell("while :; do sleep 0.05; done", ref=silent))
+        rig.await_log(REF, "begun")
+        rig.await_running(silent)
+        unknown = WorkloadRef(JobId(8), 2)
+        found = rig.cluster.last_output([REF, silent, unknown])
+        assert set(found) == {REF}
+        assert abs((utc_now() - found[REF]).total_seconds()) < 60
 
     def test_errors_are_in_the_log_too(self, rig: Rig) -> None:
         rig.finish(rig.shell("echo bad >&2"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
@@ -33,6 +34,8 @@ class ScriptedCluster:
     extra: frozenset[WorkloadRef] = frozenset()
     cordons: list[tuple[str, bool]] = field(default_factory=list)
     keeps_logs: bool = True
+    printed: dict[WorkloadRef, datetime] = field(default_factory=dict)
+    asked_for_output: list[list[WorkloadRef]] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.nodes)
@@ -77,6 +80,10 @@ class ScriptedCluster:
 
     def log_size(self, ref: WorkloadRef) -> int:
         return 0
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        self.asked_for_output.append(list(refs))
+        return {ref: self.printed[ref] for ref in refs if ref in self.printed}
 
     def collect_outputs(self, workload: Workload) -> bool:
         return True

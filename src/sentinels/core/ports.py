@@ -120,6 +120,10 @@ class Cluster(Protocol):
         """Bytes of output so far."""
         ...
 
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """When each of these last printed something; one that has printed nothing is left out."""
+        ...
+
     def collect_outputs(self, workload: Workload) -> bool:
         """Push what it left in its output folder to ``outputs_url``; True if all is there.
 

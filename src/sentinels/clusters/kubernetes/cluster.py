@@ -22,7 +22,7 @@ from sentinels.clusters.kubernetes.capacity import (
 )
 from sentinels.clusters.kubernetes.evidence import condition
 from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs, message_of
-from sentinels.clusters.kubernetes.logs import log_size, read_log
+from sentinels.clusters.kubernetes.logs import last_output, log_size, read_log
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
     ATTEMPT,
@@ -145,6 +145,16 @@ class KubernetesCluster:
         """See ``Cluster.log_size``."""
         pod = self._newest_pod(ref)
         return 0 if pod is None else log_size(self._api, pod)
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """See ``Cluster.last_output``; a pod is asked for its last line each."""
+        found = {}
+        for ref in refs:
+            pod = self._newest_pod(ref)
+            printed = None if pod is None else last_output(self._api, pod)
+            if printed is not None:
+                found[ref] = printed
+        return found
 
     def collect_outputs(self, workload: Workload) -> bool:
         """See ``Cluster.collect_outputs``: what the sidecar did not send is gone with its pod."""

@@ -6,6 +6,9 @@ limit. Goes out: a piece, or None where there is no pod to read from. Before: ``
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 from sentinels.clusters.kubernetes.api import LIST_SECONDS, Api, Request
@@ -15,6 +18,7 @@ from sentinels.clusters.kubernetes.names import MAIN, at, text_at
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.ports import Json, LogChunk
 
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _WHOLE = 256 * 2**20
 """Bytes of one log that are read at most."""
 
@@ -38,15 +42,27 @@ def log_size(api: Api, pod: Json) -> int:
     return len(_content(api, pod, _WHOLE))
 
 
+def last_output(api: Api, pod: Json) -> datetime | None:
+    """When its program printed its last line. Raises ``ClusterUnavailable``."""
+    query = {"tailLines": "1", "timestamps": "true", "limitBytes": "64"}
+    moment = _asked(api, pod, query).partition(b" ")[0].decode(errors="replace")
+    found = _MOMENT.match(moment)
+    return datetime.fromisoformat(f"{found[1]}{found[2]}") if found else None
+
+
 def _may_start(pod: Json) -> bool:
     return text_at(pod, "status", "phase") not in ("Succeeded", "Failed")
 
 
 def _content(api: Api, pod: Json, most: int) -> bytes:
+    return _asked(api, pod, {"limitBytes": str(most)})
+
+
+def _asked(api: Api, pod: Json, query: Mapping[str, str]) -> bytes:
     namespace, name = text_at(pod, "metadata", "namespace"), text_at(pod, "metadata", "name")
     path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
-    query = {"container": MAIN, "limitBytes": str(most)}
-    answer = api.request(Request("GET", path, query, accept="*/*", seconds=LIST_SECONDS))
+    asked = {"container": MAIN, **query}
+    answer = api.request(Request("GET", path, asked, accept="*/*", seconds=LIST_SECONDS))
     if answer.status == HTTPStatus.OK:
         return answer.body
     if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
@@ -26,17 +26,29 @@ _log = logging.getLogger("sentinels.notify")
 
 @dataclass(frozen=True, slots=True)
 class Ear:
-    """``look`` settles the job of a workload, ``deliver`` works off the outbox."""
+    """``look`` settles the job of a workload, ``deliver`` works off the outbox; ``watch`` is done
+    at each tick before that, and none of it keeps the others away.
+    """
 
     look: Callable[[WorkloadRef], None]
     deliver: Callable[[], int]
+    watch: Sequence[Callable[[], None]] = ()
 
     def hear(self, hint: Hint) -> None:
         """Act on an event; of no interest or nonsense is nothing. Raises ``Unavailable``."""
         if hint.type == PING:
+            for look in self.watch:
+                _tried(look)
             self.deliver()
         elif ref := hint.workload():
             self.look(ref)
+
+
+def _tried(look: Callable[[], None]) -> None:
+    try:
+        look()
+    except Exception:  # noqa: BLE001  # what is only looked at must not keep anybody from being told
+        _log.exception("what is looked at now and then could not be")
 
 
 class OneAtATime:

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 import functions_framework
 from flask import Request, Response
 
+from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.notice import TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
 from sentinels.core.policy import Policy
+from sentinels.core.ports import Cluster
 from sentinels.core.recording import Recorder
+from sentinels.core.reminding import Reminder
+from sentinels.core.surveying import Surveyor
 from sentinels.core.telling import TellPorts, tell_due
 from sentinels.db.attempts import PostgresAttempts
+from sentinels.db.conditions import PostgresSurvey
 from sentinels.db.engine import make_engine
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
@@ -34,6 +40,7 @@ from sentinels.functions.wiring import (
     begin,
     make_cluster,
     make_messengers,
+    make_rules,
     make_settle,
     make_tracker,
 )
@@ -54,7 +61,11 @@ def _build(settings: Settings) -> EventFunction:
         tell=OneAtATime(partial(tell_due, telling)).run,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
-    ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))
+    ear = Ear(
+        look=partial(workload_changed, ports),
+        deliver=partial(deliver_due, ports),
+        watch=_watches(settings, PostgresSurvey(engine, Policy()), cluster),
+    )
     vitals, telemetry = PostgresVitals(engine), Telemetry()
     letters = DeadLetters(vitals, telemetry.registry)
     signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
@@ -64,6 +75,18 @@ def _build(settings: Settings) -> EventFunction:
         telemetry=telemetry,
         apart={PATH: letters.keep},
     )
+
+
+def _watches(
+    settings: Settings, survey: PostgresSurvey, cluster: Cluster
+) -> tuple[Callable[[], None], ...]:
+    """What is looked at now and then; what keeps logs and what measures may be missing."""
+    rules = make_rules(settings)
+    reminder = Reminder(survey, cluster, None, utc_now, rules, settings.silent_seconds)
+    surveyor = Surveyor(
+        survey, None, utc_now, rules, settings.full_seconds, settings.idle_node_seconds
+    )
+    return reminder.look, surveyor.look
 
 
 _FUNCTION = _build(begin("notify", os.environ))

@@ -265,6 +265,10 @@ SCHEMAS: dict[str, Schema] = {
             "total": _COUNT,
             "running": _list_of(_named("Job")),
             "nodes": _list_of(_named("Node")),
+            "conditions": {
+                **_list_of(_TEXT),
+                "description": "What has been full, or without work, for long.",
+            },
         }
     ),
     "Choice": _object({"to": _ADDRESSES, "on": _or_null(_KINDS_CHOSEN)}, optional=("to", "on")),
