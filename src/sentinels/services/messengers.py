@@ -6,7 +6,8 @@ Before: ``functions/wiring``. Next: ``slack``, ``smtp``, ``webhooks``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 
 from sentinels.core.address import Service, canonical, read_addresses, service_of, unknown_webhooks
 from sentinels.core.audience import NoticeRules
@@ -15,27 +16,51 @@ from sentinels.core.faults import Faults
 from sentinels.core.ports import Messenger
 from sentinels.services.slack import messenger_from
 from sentinels.services.smtp import mail_from
-from sentinels.services.webhooks import webhooks_from
+from sentinels.services.webhooks import Webhooks, webhooks_from
 from sentinels.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 BURST_SECONDS = 1.5
 """What ends within this is told together."""
 
 
+_MAKERS: Mapping[Service, Callable[[Settings], Messenger | None]] = {
+    Service.SLACK: messenger_from,
+    Service.MAIL: mail_from,
+    Service.WEBHOOK: webhooks_from,
+}
+
+
 def messengers_from(settings: Settings) -> Mapping[Service, Messenger]:
     """What the settings name; none of it connects. Raises ``InvalidRequest``."""
-    found: dict[Service, Messenger | None] = {
-        Service.SLACK: messenger_from(settings),
-        Service.MAIL: mail_from(settings),
-        Service.WEBHOOK: webhooks_from(settings),
-    }
+    found = {service: make(settings) for service, make in _MAKERS.items()}
     return {service: messenger for service, messenger in found.items() if messenger is not None}
+
+
+def sound_messengers_from(settings: Settings) -> Mapping[Service, Messenger]:
+    """The same without what is set up wrongly: for whoever has other things to do as well."""
+    found: dict[Service, Messenger] = {}
+    for service, make in _MAKERS.items():
+        try:
+            messenger = make(settings)
+        except InvalidRequest as error:
+            _log.warning("a messenger is set up wrongly", extra={"why": str(error)})
+        else:
+            found |= {service: messenger} if messenger is not None else {}
+    return found
 
 
 def webhook_names(settings: Settings) -> tuple[str, ...]:
     """The webhooks that users can name. Raises ``InvalidRequest``."""
     webhooks = webhooks_from(settings)
     return webhooks.names if webhooks else ()
+
+
+def names_in(messengers: Mapping[Service, Messenger]) -> tuple[str, ...]:
+    """The webhooks among these."""
+    webhooks = messengers.get(Service.WEBHOOK)
+    return webhooks.names if isinstance(webhooks, Webhooks) else ()
 
 
 def rules_from(settings: Settings) -> NoticeRules:

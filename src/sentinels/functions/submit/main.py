@@ -30,12 +30,11 @@ from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
     begin,
     make_cluster,
-    make_messengers,
     make_rules,
     make_tracker,
 )
 from sentinels.services.events import HttpEvents
-from sentinels.services.messengers import webhook_names
+from sentinels.services.messengers import names_in, sound_messengers_from
 from sentinels.settings import Settings, make_failpoint
 
 
@@ -44,9 +43,9 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
-    telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
-    preferences, rules = PostgresPreferences(engine), make_rules(settings)
-    notices = NoticeDesk(preferences, telling, rules, webhook_names(settings))
+    messengers, rules = sound_messengers_from(settings), make_rules(settings)
+    telling = TellPorts(PostgresNotices(engine), messengers, failpoint, time.sleep)
+    notices = NoticeDesk(PostgresPreferences(engine), telling, rules, names_in(messengers))
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
