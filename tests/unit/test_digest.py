@@ -168,7 +168,7 @@ THREAD = Thread("#vision", "17.1")
 
 
 def test_a_sweeps_story_begins_with_its_parent_goes_on_in_its_thread_and_ends_for_all() -> None:
-    view = sweep_view()
+    view = sweep_view(states={JobState.RUNNING: 2, JobState.SUCCEEDED: 10})
     replies = [notice(8, "failed", sweep=7), notice(9, sweep=7)]
     group = Group(replies, JobId(7))
     first = compose_in_thread("#vision", group, view, None)
@@ -194,6 +194,12 @@ def test_a_sweep_that_is_over_before_anything_was_told_is_one_message() -> None:
     turn = compose_in_thread("#vision", group, view, None)
     assert turn.tells == [1008, 1007, 1009]
     assert (turn.message.text, turn.message.thread) == (summary(view), None)
+
+
+def test_what_comes_after_the_summary_begins_no_thread() -> None:
+    group = Group([notice(8, sweep=7)], JobId(7))
+    turn = compose_in_thread("#vision", group, sweep_view(), None)
+    assert (turn.tells, turn.opens_thread, turn.message.thread) == ([1008], False, None)
 
 
 def test_a_thread_that_was_lost_is_not_begun_again() -> None:

@@ -70,11 +70,11 @@ def compose_in_thread(
     if thread is None and over:
         # The summary says all that the others say.
         return Turn(_message(to, over), [notice.id for notice in group.notices])
-    if thread is None:
+    if thread is None and not sweep.is_over:
         return Turn(_opening(to, sweep, replies[0]), (), opens_thread=True)
     told = _fitting(replies) if replies else over
     message = _message(to, told)
-    if thread.ts:
+    if thread is not None and thread.ts:
         message = replace(message, thread=thread, broadcast=not replies)
     return Turn(message, [notice.id for notice in told])
 

@@ -229,7 +229,8 @@ def ending(
     move, requeue, addition = _after(attempt, seen, past, limits)
     detail = _detail(attempt, seen) + addition
     listeners, ended = _listeners(attempt, limits), _ended(attempt, move, seen.reason)
-    deliveries = listeners.addressed(end_notices(attempt, move, seen.reason, seen, detail), ended)
+    told = end_notices(attempt, move, seen.reason, seen, detail)
+    deliveries = listeners.addressed(told, ended)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     return Ending(
@@ -242,7 +243,7 @@ def ending(
         requeue=requeue,
         deliveries=deliveries,
         sweep_id=attempt.sweep_id,
-        if_swept=_summary(attempt, listeners, ended),
+        if_swept=_summary(attempt, listeners, ended, told),
     )
 
 
@@ -259,10 +260,12 @@ def _ended(attempt: LiveAttempt, move: Move, reason: Reason | None) -> Happening
     )
 
 
-def _summary(attempt: LiveAttempt, listeners: Listeners, ended: Happening) -> Summary:
+def _summary(
+    attempt: LiveAttempt, listeners: Listeners, ended: Happening, told: Sequence[Delivery]
+) -> Summary:
     if attempt.sweep_id is None or not ENDS & set(ended.kinds):
         return {}
-    return listeners.addressed_summary(sweep_notice(attempt.sweep_id), ended)
+    return listeners.addressed_summary(sweep_notice(attempt.sweep_id, told), ended)
 
 
 def _after(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sentinels.core.addressing import SWEPT
-from sentinels.core.job import JobId, JobState
+from sentinels.core.job import TERMINAL_STATES, JobId, JobState
 from sentinels.core.notice import MESSENGER
 from sentinels.core.quantity import format_duration
 from sentinels.core.queueing import Delivery
@@ -51,10 +51,18 @@ class SweepView:
         """How many of its jobs are in this state."""
         return self.states.get(state, 0)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all of its jobs have ended."""
+        return sum(map(self.count, TERMINAL_STATES)) == self.jobs
 
-def sweep_notice(sweep_id: JobId) -> Delivery:
-    """The delivery for the end of a sweep's last job; ``summary`` words it when that has come."""
-    return Delivery(WorkloadRef(sweep_id, 0), SWEPT, MESSENGER)
+
+def sweep_notice(sweep_id: JobId, told: Sequence[Delivery] = ()) -> Delivery:
+    """The delivery for the end of a sweep's last job, not before what is ``told`` of that end;
+    ``summary`` words it when it has come.
+    """
+    after = max((each.after_seconds for each in told), default=0.0)
+    return Delivery(WorkloadRef(sweep_id, 0), SWEPT, MESSENGER, after_seconds=after)
 
 
 def opening(sweep: SweepView) -> str:
