@@ -154,7 +154,7 @@ def test_who_asks_to_wait_is_waited_for_and_nobody_else(told: Desk, slack: Slack
     assert [message.channel for message in slack.messages] == ["#other", "#busy"]
 
 
-def test_a_channel_that_is_not_there_takes_nothing_from_the_others(
+def test_who_cannot_be_told_at_their_address_is_told_in_the_default_channel(
     told: Desk, slack: SlackStandIn
 ) -> None:
     [gone] = one_by_one(told, 1, notify={"channel": "#gone"})
@@ -164,10 +164,16 @@ def test_a_channel_that_is_not_there_takes_nothing_from_the_others(
         end(told, job_id)
     told.tick()
     deliver_due(told.notify())
-    assert [message.channel for message in slack.messages] == ["#experiments"]
+    told.later(60)
+    deliver_due(told.notify())
     [(state, error)] = told.ask("SELECT state, error FROM outbox WHERE recipient = '#gone'")
     assert state == "failed"
     assert "channel_not_found" in str(error)
+    assert ids_in(slack.messages) == Counter({gone: 1, other: 1})
+    assert {message.channel for message in slack.messages} == {"#experiments"}
+    assert "(It could not be told to #gone: Slack refused the message: channel_not_found" in (
+        "".join(message.text for message in slack.messages)
+    )
 
 
 def test_a_recipient_who_is_told_much_is_told_in_ever_larger_pieces(
@@ -279,13 +285,19 @@ def test_a_sweep_that_ends_all_at_once_is_one_message(told: Desk, slack: SlackSt
 
 
 def test_the_last_two_ends_of_a_sweep_at_the_same_time_make_one_summary(told: Desk) -> None:
-    for _ in range(5):
-        ids = launched(told, 8)
+    ports = replace(told.notify(), tell=lambda: 0)
+    for _ in range(12):
+        ids = launched(told, 2)
         for job_id in ids:
             end(told, job_id)
-        ports = replace(told.notify(), tell=lambda: 0)
-        with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda job, ports=ports: workload_changed(ports, ref(job)), ids))
+        both = threading.Barrier(2)
+
+        def go(job_id: int, both: threading.Barrier = both) -> None:
+            both.wait()
+            workload_changed(ports, ref(job_id))
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(go, ids))
         summaries = told.ask(
             "SELECT count(*) FROM outbox WHERE kind = 'swept' AND job_id = :id", id=ids[0]
         )

@@ -132,6 +132,13 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("what", [case[0] for case in CASES])
+def test_everything_that_was_full_has_a_sentence_for_its_end(what: str) -> None:
+    said = full_over_text(what, since=NOW - timedelta(hours=3), now=NOW)
+    assert said.startswith("✔ ")
+    assert said.endswith(", after 3h: nothing waits for that now")
+
+
 @pytest.mark.parametrize(("what", "heads", "nodes", "tenants"), CASES)
 def test_everything_that_can_be_full_has_a_name_and_a_sentence(
     what: str, heads: list[LaneHead], nodes: list[Node], tenants: list[Tenant]

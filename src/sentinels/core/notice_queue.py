@@ -104,6 +104,10 @@ class NoticeQueue(Protocol):
         """These will never arrive."""
         ...
 
+    def redirect(self, address: str, ids: Sequence[int], error: str, pace: Pace) -> None:
+        """These will never arrive there: they go to the default channel, and say so."""
+        ...
+
     def postpone(
         self, address: str | None, ids: Sequence[int], *, after_seconds: float, error: str
     ) -> None:

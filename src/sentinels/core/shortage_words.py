@@ -23,6 +23,14 @@ _FULL: Mapping[str, str] = {
     "size": "no ready node is large enough",
     "nodes": "no node is ready to take jobs",
 }
+_OVER: Mapping[str, str] = {
+    "gpu": "GPUs are no longer full",
+    "cpu": "CPUs are no longer full",
+    "memory": "memory is no longer full",
+    "slots": "the nodes take workloads again",
+    "size": "no job needs a larger node any more",
+    "nodes": "nodes take jobs again",
+}
 FULL = "full"
 IDLE = "idle"
 
@@ -43,7 +51,7 @@ def full_line(shortage: Shortage, now: datetime) -> str:
     gpus = shortage.amount(GPU.amount) if shortage.what.startswith("gpu") else 0
     asked = f" for {gpus} {'GPU' if gpus == 1 else 'GPUs'}" if gpus else ""
     return (
-        f"{_what_is_full(shortage.what)}: {shortage.jobs} {waits}{asked},"
+        f"{_worded(_FULL, shortage.what)}: {shortage.jobs} {waits}{asked},"
         f" the oldest for {_length(now, shortage.oldest.enqueued_at)}"
     )
 
@@ -82,7 +90,7 @@ def full_facts(shortage: Shortage, advice: Advice | None = None) -> dict[str, Js
 
 def full_over_text(what: str, *, since: datetime, now: datetime) -> str:
     """The message that it is not full any more."""
-    return f"✔ over after {_length(now, since)}: {_what_is_full(what)}; nothing waits for that now"
+    return f"✔ {_worded(_OVER, what)}, after {_length(now, since)}: nothing waits for that now"
 
 
 def idle_line(node: str) -> str:
@@ -98,10 +106,9 @@ def idle_text(node: str, *, since: datetime, now: datetime) -> str:
     )
 
 
-def _what_is_full(what: str) -> str:
+def _worded(words: Mapping[str, str], what: str) -> str:
     kind, _, of_type = what.partition(":")
-    said = _FULL.get(kind, f"{kind} is full")
-    return f"{of_type} {said}" if of_type else said
+    return f"{of_type} {words[kind]}" if of_type else words[kind]
 
 
 def _next_start(advice: Advice, now: datetime) -> Iterator[str]:

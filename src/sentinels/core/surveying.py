@@ -150,9 +150,11 @@ class Surveyor:
     def _over(self, condition: OpenCondition, now: datetime) -> Announcement:
         """That a node has work again is no news; that room is free again is."""
         kind, _, what = condition.name.partition(":")
+        if kind != FULL:
+            return Announcement("resolved", "", {}, ())
         end = now - timedelta(seconds=condition.quiet)
         text = full_over_text(what, since=condition.since, now=end)
-        return Announcement("resolved", text, {}, self._oncall() if kind == FULL else ())
+        return Announcement("resolved", text, {}, self._oncall())
 
     def _oncall(self) -> Sequence[str | None]:
         to = self.rules.oncall or (None,)

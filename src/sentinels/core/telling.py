@@ -130,7 +130,7 @@ class _Desk:
             queue.told(address, (), self.pace)
             return 0
         except MessageRefused as refused:
-            queue.failed(address, turn.tells or _ids(group.notices), str(refused), self.pace)
+            self._give_up(turn.tells or _ids(group.notices), refused)
             return 0
         self.ports.failpoint("notify.after_send")
         if turn.opens_thread:
@@ -147,6 +147,15 @@ class _Desk:
         wait = trouble.retry_after or min(2.0 ** min(self.recipient.failures, 10), 600.0)
         left = [notice.id for notice in due if notice.tries < MAX_TRIES]
         queue.postpone(address, left, after_seconds=wait, error=str(trouble))
+
+    def _give_up(self, ids: Sequence[int], refused: MessageRefused) -> None:
+        """A person who cannot be told at their address is told in the default channel."""
+        queue, address = self.ports.queue, self.recipient.address
+        has_default = Service.SLACK in self.ports.messengers
+        if address is None or service_of(address) is Service.WEBHOOK or not has_default:
+            queue.failed(address, ids, str(refused), self.pace)
+        else:
+            queue.redirect(address, ids, str(refused), self.pace)
 
     def _turn(self, group: Group) -> Turn:
         told = replace(group, notices=[self._informed(notice) for notice in group.notices])

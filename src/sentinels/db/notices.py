@@ -66,6 +66,11 @@ class PostgresNotices:
         """See ``NoticeQueue.failed``."""
         self._finish("failed", ids, address, pace, error)
 
+    def redirect(self, address: str, ids: Sequence[int], error: str, pace: Pace) -> None:
+        """See ``NoticeQueue.redirect``."""
+        addition = f"\n(It could not be told to {address}: {error})"
+        self._finish("failed", ids, address, pace, error, redirected=addition)
+
     def kept(self, address: str | None, ids: Sequence[int]) -> None:
         """See ``NoticeQueue.kept``."""
         finished = {"ids": list(ids), "state": "kept", "error": None}
@@ -103,11 +108,21 @@ class PostgresNotices:
             return read_sweep(connection, sweep_id)
 
     def _finish(
-        self, state: str, ids: Sequence[int], address: str | None, pace: Pace, error: str = ""
+        self,
+        state: str,
+        ids: Sequence[int],
+        address: str | None,
+        pace: Pace,
+        error: str = "",
+        *,
+        redirected: str = "",
     ) -> None:
         finished = {"ids": list(ids), "state": state, "error": error or None}
         left = {"address": address or "", "least": pace.least, "most": pace.most}
         with transaction(self._engine) as connection:
+            if redirected:
+                again = {"ids": list(ids), "addition": redirected}
+                connection.execute(statement("redirect_notices"), again)
             connection.execute(statement("finish_notices"), finished)
             connection.execute(statement("leave_recipient"), left)
 
