@@ -121,7 +121,11 @@ class Desk:
             TRACKER: Recorder(outbox, settle.cluster, self.tracker, "").deliver
         }
         deliver = DeliverPorts(outbox, couriers, settle.failpoint)
-        return NotifyPorts(settle, deliver, self.tell, self.pokes)
+        return NotifyPorts(settle, deliver, self.tell, lambda: self.told(self.tell()), self.pokes)
+
+    @staticmethod
+    def told(arrived: int) -> None:
+        """In a test, what is to be told soon is told at once."""
 
     def tell(self) -> int:
         """Tell what is due; a pause makes it later without waiting, unless ``pause`` is given."""

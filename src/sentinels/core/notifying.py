@@ -19,20 +19,24 @@ from sentinels.core.workload import WorkloadRef
 
 @dataclass(frozen=True, slots=True)
 class NotifyPorts:
-    """What notify stands on. ``tell`` tells people what is due, and says how much arrived."""
+    """What notify stands on. ``tell`` tells people what is due, and says how much arrived;
+    ``tell_soon`` has it done and does not wait, since telling does wait for bursts to end.
+    """
 
     settle: SettlePorts
     deliver: DeliverPorts
     tell: Callable[[], int]
+    tell_soon: Callable[[], None]
     events: Events
 
 
 def workload_changed(ports: NotifyPorts, ref: WorkloadRef) -> None:
-    """Something happened to this workload: look, move its job, tell who is to be told."""
+    """Something happened to this workload: look, move its job, have told who is to be told."""
     settled = settle_jobs(ports.settle, [ref.job_id])
     if settled.moved:
         ports.events.queue_changed()
-    deliver_due(ports)
+    deliver(ports.deliver)
+    ports.tell_soon()
 
 
 def deliver_due(ports: NotifyPorts) -> int:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
 
+from sentinels.core.errors import SentinelsError
 from sentinels.core.vitals import Vitals
 from sentinels.core.workload import WorkloadRef
 from sentinels.functions.dead_letters import dead_letter_of
 from sentinels.functions.events import PING, Hint
 
-_MOST_ROUNDS = 2
-"""On behalf of one event; after that the next tick goes on."""
+_MOST_ROUNDS = 3
+"""On behalf of one tick or event; after that the next one goes on."""
 
 _log = logging.getLogger("sentinels.notify")
 
@@ -51,35 +52,57 @@ def _tried(look: Callable[[], None]) -> None:
         _log.exception("what is looked at now and then could not be")
 
 
-class OneAtATime:
-    """Does something in one thread at a time; whoever comes meanwhile makes it go round once more.
+class Teller:
+    """Tells in one thread at a time; whoever comes meanwhile makes it go round once more.
 
-    Telling waits for bursts to end and for recipients to be told again: one thread that does is
-    enough, and the others stay free for events.
+    Telling waits for bursts to end and for recipients to be told again: a tick waits for it, an
+    event does not. What is left over when a process ends, the next tick tells.
     """
 
-    def __init__(self, work: Callable[[], int]) -> None:
-        """``work`` says how much it has done."""
-        self._work = work
+    def __init__(self, tell: Callable[[], int]) -> None:
+        """``tell`` tells what is due, and says how much arrived."""
+        self._tell = tell
         self._lock = threading.Lock()
         self._under_way = False
         self._wanted = False
 
     def run(self) -> int:
-        """Do it, or see to it that it is done again; how much was done by this thread."""
+        """Tell, or see to it that whoever does goes round again; how much arrived by this thread.
+
+        Raises ``QueueUnavailable``.
+        """
+        return self._rounds() if self._begin() else 0
+
+    def start(self) -> None:
+        """The same in a thread of its own. Never raises: the next tick makes up for it."""
         if not self._begin():
-            return 0
-        done = 0
+            return
+        try:
+            threading.Thread(target=self._alone, name="tell", daemon=True).start()
+        except RuntimeError as error:
+            self._end()
+            _log.warning("nobody could be told now", extra={"why": str(error)})
+
+    def _alone(self) -> None:
+        try:
+            self._rounds()
+        except SentinelsError as error:
+            _log.warning("telling broke off", extra={"why": str(error)})
+        except Exception:  # noqa: BLE001  # a thread's last line of defence
+            _log.exception("telling broke off")
+
+    def _rounds(self) -> int:
+        arrived = 0
         try:
             for _ in range(_MOST_ROUNDS):
-                done += self._work()
+                arrived += self._tell()
                 if not self._once_more():
-                    return done
+                    return arrived
         except BaseException:
             self._end()
             raise
         self._end()
-        return done
+        return arrived
 
     def _begin(self) -> bool:
         with self._lock:

@@ -33,7 +33,7 @@ from sentinels.db.reading import PostgresReading
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dead_letters import PATH
 from sentinels.functions.events import EventFunction
-from sentinels.functions.notify.handler import DeadLetters, Ear, OneAtATime
+from sentinels.functions.notify.handler import DeadLetters, Ear, Teller
 from sentinels.functions.signs import NOTIFY_SIGNS, Signs
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
@@ -55,10 +55,12 @@ def _build(settings: Settings) -> EventFunction:
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url)
     couriers: dict[str, Courier] = {TRACKER: recorder.deliver}
     telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
+    teller = Teller(partial(tell_due, telling))
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
         deliver=DeliverPorts(outbox, couriers, failpoint),
-        tell=OneAtATime(partial(tell_due, telling)).run,
+        tell=teller.run,
+        tell_soon=teller.start,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
     ear = Ear(
