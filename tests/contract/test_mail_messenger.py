@@ -63,6 +63,13 @@ def test_a_notice_is_a_plain_text_mail_to_one_recipient(server: MailStandIn) -> 
     assert all(len(line) < 999 for line in got.raw.splitlines())
 
 
+def test_a_mail_that_is_sent_again_has_the_same_id_and_any_other_has_not() -> None:
+    first, again, other = (
+        mail_of(told(text), "ann@example.org", SENDER)["Message-ID"] for text in ("a", "a", "b")
+    )
+    assert first == again != other
+
+
 @given(st.text(), st.text())
 def test_no_title_or_text_adds_a_header_or_control_bytes(title: str, text: str) -> None:
     sent = mail_of(told(text, title=title), "ann@example.org", SENDER)

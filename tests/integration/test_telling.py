@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -23,7 +24,14 @@ from sentinels.services.smtp import mail_from
 from sentinels.settings import Settings
 from tests.integration.test_settling import finished
 from tests.standins.mail import MailStandIn
-from tests.standins.slack import Message, SlackStandIn, rate_limited, refused
+from tests.standins.slack import (
+    CLOSES,
+    Message,
+    SlackStandIn,
+    broken,
+    rate_limited,
+    refused,
+)
 from tests.support.desk import Desk, ref
 
 RULES = NoticeRules(delay_seconds=1.5)
@@ -423,3 +431,47 @@ def test_a_pace_is_kept_between_messages(told: Desk, slack: SlackStandIn) -> Non
     parent, reply = slack.messages
     assert sum(told.pauses) >= 1.0, "the reply comes a second after what it replies to"
     assert reply.thread == parent.ts
+
+
+TROUBLES = (
+    (rate_limited(2),),
+    (broken(), broken(503)),
+    (CLOSES,),
+    (refused("internal_error"),),
+    (refused("invalid_auth"),),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_on_the_way_everything_is_told_exactly_once(
+    told: Desk, slack: SlackStandIn, seed: int
+) -> None:
+    chance = Random(seed)
+    channels = ("#one", "#two", "@U024BE7LH")
+    running: list[JobId] = []
+    for name in channels:
+        running += one_by_one(told, 8, notify={"channel": name})
+        running += launched(told, 6, notify={"channel": name})
+    chance.shuffle(running)
+    ended = list(running)
+    while running:
+        for job_id in [running.pop() for _ in range(min(len(running), chance.randint(1, 6)))]:
+            end(told, job_id, chance.choice([None, Reason.EXITED_NONZERO]))
+            workload_changed(replace(told.notify(), tell_soon=lambda: None), ref(job_id))
+        if chance.random() < 0.6:
+            slack.answer_next(*chance.choice(TROUBLES))
+        told.later(chance.choice([0.5, 2, 30]))
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda _: told.tell(), range(2)))
+    for _ in range(12):
+        told.later(700)
+        told.tell()
+    assert states(told) == {"delivered"}
+    first = [m for m in slack.messages if not m.text.startswith("▶ sweep")]
+    summaries = [m.text for m in first if " is over after " in m.text]
+    assert len(summaries) == len(set(summaries)) == len(channels)
+    in_full = ids_in([m for m in first if " is over after " not in m.text])
+    assert max(in_full.values()) == 1, "nobody was told twice"
+    by_summary = {job for job in ended if job not in in_full}
+    sweeps = told.ask("SELECT id FROM jobs WHERE sweep_id IS NOT NULL")
+    assert by_summary <= {job for (job,) in sweeps}, "what is not told is in a summary"

@@ -6,6 +6,7 @@ does. Comes in: plain text. Goes out: one plain-text mail. Before: ``core/tellin
 
 from __future__ import annotations
 
+import hashlib
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
 from sentinels.core.address import Service, service_of
@@ -138,12 +139,17 @@ def mail_of(message: Message, to: str, sender: str) -> EmailMessage:
     mail["To"] = to
     mail["Subject"] = one_line(message.title, _SUBJECT)
     mail["Date"] = format_datetime(message.at)
-    domain = parseaddr(sender)[1].partition("@")[2]
-    mail["Message-ID"] = make_msgid(idstring=message.id, domain=domain)
+    mail["Message-ID"] = _message_id(message, domain=parseaddr(sender)[1].partition("@")[2])
     mail["Auto-Submitted"] = "auto-generated"
     text = printable(message.text, keep_newlines=True)[:_TEXT_LIMIT]
     mail.set_content(text, cte="quoted-printable")
     return mail
+
+
+def _message_id(message: Message, *, domain: str) -> str:
+    """The same when it is sent again, so that a mailbox can tell; another for any other text."""
+    digest = hashlib.sha256(f"{message.at.isoformat()}\n{message.text}".encode()).hexdigest()
+    return f"<{message.id}.{digest[:16]}@{domain}>"
 
 
 @contextmanager
