@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sentinels.core.addressing import ENDS, Happening, Listeners
 from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Move, Outcome, Reason
-from sentinels.core.notice import KINDS, TRACKER, end_notices, start_notices
+from sentinels.core.notice import TRACKER, end_notices
+from sentinels.core.noticing import noticed_end, noticed_start
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.policy import PastAttempt, retry_decision
 from sentinels.core.ports import Clock, Cluster, Failpoint
@@ -25,9 +25,7 @@ from sentinels.core.queueing import (
     LiveAttempt,
     Requeue,
     SettlingQueue,
-    Summary,
 )
-from sentinels.core.sweeps import sweep_notice
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]
@@ -228,9 +226,8 @@ def ending(
         seen = replace(seen, reason=Reason.CANCELLED)
     move, requeue, addition = _after(attempt, seen, past, limits)
     detail = _detail(attempt, seen) + addition
-    listeners, ended = _listeners(attempt, limits), _ended(attempt, move, seen.reason)
     told = end_notices(attempt, move, seen.reason, seen, detail)
-    deliveries = listeners.addressed(told, ended)
+    deliveries, summary = noticed_end(attempt, move, seen.reason, told, limits.rules)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     return Ending(
@@ -243,29 +240,8 @@ def ending(
         requeue=requeue,
         deliveries=deliveries,
         sweep_id=attempt.sweep_id,
-        if_swept=_summary(attempt, listeners, ended, told),
+        if_swept=summary,
     )
-
-
-def _listeners(attempt: LiveAttempt, limits: SettlingLimits) -> Listeners:
-    return Listeners(attempt.submission.notify, attempt.audience, limits.rules)
-
-
-def _ended(attempt: LiveAttempt, move: Move, reason: Reason | None) -> Happening:
-    return Happening(
-        kinds=(KINDS[move],),
-        reason=reason,
-        by_owner=move is Move.CANCEL and attempt.cancel_actor == attempt.user,
-        in_sweep=attempt.sweep_id is not None,
-    )
-
-
-def _summary(
-    attempt: LiveAttempt, listeners: Listeners, ended: Happening, told: Sequence[Delivery]
-) -> Summary:
-    if attempt.sweep_id is None or not ENDS & set(ended.kinds):
-        return {}
-    return listeners.addressed_summary(sweep_notice(attempt.sweep_id, told), ended)
 
 
 def _after(
@@ -298,17 +274,12 @@ def _detail(attempt: LiveAttempt, seen: Finished) -> str:
 
 
 def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Beginning:
-    waited = round((running.started_at - attempt.submitted_at).total_seconds())
-    is_long = attempt.ref.attempt == 1 and waited >= ports.limits.rules.long_wait_seconds
-    told = start_notices(attempt, waited if is_long else 0)
-    kinds = ("long_wait", "started") if is_long else ("started",)
-    began = Happening(kinds, in_sweep=attempt.sweep_id is not None)
     return Beginning(
         ref=attempt.ref,
         actor=ports.actor,
         started_at=running.started_at,
         node=running.node,
-        deliveries=_listeners(attempt, ports.limits).addressed(told, began),
+        deliveries=noticed_start(attempt, running.started_at, ports.limits.rules),
     )
 
 
