@@ -46,6 +46,22 @@ class Settings:
     """Slack's Web API; only a test's stand-in needs another."""
     slack_channel: str = "#experiments"
     """Where notices go that name no channel (bot token only; a webhook has its own)."""
+    smtp_url: str = ""
+    """The mail server: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://host`` (TLS)."""
+    smtp_from: str = ""
+    """Who notices by e-mail are from, as ``Sentinels <sentinels@example.org>``."""
+    webhooks: str = ""
+    """Programs that may be told, as ``NAME ADDRESS SECRET``, one a line or with ``;`` between."""
+    oncall: str = ""
+    """Who is told of the infrastructure's troubles, with commas: ``#oncall,ops@example.org``."""
+    long_wait_seconds: float = 1800.0
+    """A job that starts after so long has waited long, which its owner is told."""
+    silent_seconds: float = 3600.0
+    """A running job that has printed nothing for so long is silent, which its owner is told."""
+    full_seconds: float = 1200.0
+    """How long jobs must have waited for what is full before on-call is told."""
+    idle_node_seconds: float = 21600.0
+    """How long a node may have nothing to do, and nothing wait, before on-call is told."""
     sink: str = ""
     """Where ``queue.changed`` is sent: the Broker, or dispatch on one machine; empty: nowhere."""
     notify_url: str = ""

@@ -99,7 +99,18 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "none": {},
         "token": {"slack": {"token": f"xoxb-{MARK}3"}},
         "webhook": {"slack": {"webhook": f"https://hooks.{OUTSIDE}/{MARK}4"}},
-        "secret": {"slack": {"existingSecret": f"{YOURS}slack"}},
+        "secret": {
+            "slack": {"existingSecret": f"{YOURS}slack"},
+            "notices": {"existingSecret": f"{YOURS}notices", "oncall": "#on-call"},
+        },
+        "mail": {
+            "notices": {
+                "oncall": f"ops@{OUTSIDE}",
+                "mailFrom": f"Sentinels <sentinels@{OUTSIDE}>",
+                "smtpUrl": f"smtp://ann:{MARK}5@mail.{OUTSIDE}",
+                "webhooks": f"ci https://ci.{OUTSIDE} {MARK}6",
+            }
+        },
     },
     "logs": {
         "own": {},

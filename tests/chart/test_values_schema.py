@@ -34,6 +34,8 @@ NOT_A_SETTING = {
     "sink",
     "slack_token",
     "slack_webhook",
+    "smtp_url",
+    "webhooks",
 }
 # Words that a value must be one of.
 ENUMS = {

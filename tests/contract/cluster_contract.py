@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sentinels.clock import utc_now
 from sentinels.core.capacity import Resources
 from sentinels.core.dossier import Part
 from sentinels.core.job import JobId, Reason
@@ -153,6 +154,17 @@ class ClusterContract:
     def test_bytes_that_are_no_text_and_that_steer_a_terminal_are_only_text(self, rig: Rig) -> None:
         rig.finish(rig.shell("printf 'a\\377\\376\\033[31mb\\rc\\n<!channel>\\000\\n'"))
         assert rig.log(REF) == "a\ufffd\ufffd\x1b[31mb\rc\n<!channel>\x00\n"
+
+    def test_it_is_known_when_it_last_printed_something(self, rig: Rig) -> None:
+        silent = WorkloadRef(REF.job_id, 2)
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.cluster.launch(rig.shell("while :; do sleep 0.05; done", ref=silent))
+        rig.await_log(REF, "begun")
+        rig.await_running(silent)
+        unknown = WorkloadRef(JobId(8), 2)
+        found = rig.cluster.last_output([REF, silent, unknown])
+        assert set(found) == {REF}
+        assert abs((utc_now() - found[REF]).total_seconds()) < 60
 
     def test_errors_are_in_the_log_too(self, rig: Rig) -> None:
         rig.finish(rig.shell("echo bad >&2"))

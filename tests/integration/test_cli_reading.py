@@ -116,6 +116,7 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
         "  7  digits-logreg  ann   default  running  2 CPU 4Gi  0.0s  laptop",
         "",
         "laptop: 0.5 of 2 CPU, 20Gi of 24Gi memory free",
+        "! CPUs are full: 40 jobs wait, the oldest for 2h",
     ]
 
 
@@ -130,6 +131,7 @@ def _queue() -> Json:
         "total": 40,
         "running": [job(7, "running", started_at=same)],
         "nodes": [node()],
+        "conditions": ["CPUs are full: 40 jobs wait, the oldest for 2h"],
     }
 
 

@@ -39,11 +39,12 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
-from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
 from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.submit.openapi import document
@@ -275,6 +276,7 @@ def make_door(
         data=AnyData(),
         events=desk.pokes,
         policy=desk.policy,
+        webhooks=("ci",),
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
     asking = asking or PostgresAsking(settings.report_database_url)
@@ -298,6 +300,9 @@ def make_door(
         logs=LogReader(cluster, store, KeptLogs(tracker).find if tracker else None, utc_now),
         store=store,
         logs_page=settings.logs_page_url,
+        notices=NoticeDesk(
+            PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
+        ),
     )
 
 

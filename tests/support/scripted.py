@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.dossier import NOTHING_SAID, Testimony
@@ -39,6 +40,8 @@ class ScriptedCluster:
     keeps_logs: bool = True
     said: dict[WorkloadRef, Testimony] = field(default_factory=dict)
     heard: list[frozenset[WorkloadRef]] = field(default_factory=list)
+    printed: dict[WorkloadRef, datetime] = field(default_factory=dict)
+    asked_for_output: list[list[WorkloadRef]] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.nodes)
@@ -95,6 +98,10 @@ class ScriptedCluster:
 
     def collect_log(self, ref: WorkloadRef) -> bool:
         return True
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        self.asked_for_output.append(list(refs))
+        return {ref: self.printed[ref] for ref in refs if ref in self.printed}
 
     def collect_outputs(self, workload: Workload) -> bool:
         return True

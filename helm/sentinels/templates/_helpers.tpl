@@ -114,6 +114,14 @@ persistentVolumeClaimRetentionPolicy:
 {{- end -}}
 {{- end -}}
 
+{{- define "sentinels.noticesSecret" -}}
+{{- if .Values.notices.existingSecret -}}
+{{ .Values.notices.existingSecret }}
+{{- else if or .Values.notices.smtpUrl .Values.notices.webhooks -}}
+{{ include "sentinels.fullname" . }}-notices
+{{- end -}}
+{{- end -}}
+
 {{/* A component's address in the cluster: (list $ "component" port). */}}
 {{- define "sentinels.url" -}}
 http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index . 0).Release.Namespace }}.svc:{{ index . 2 }}
@@ -135,6 +143,8 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "tracker_public_url" .Values.mlflow.publicUrl
   "sidecar_image" (include "sentinels.image" .)
   "slack_channel" .Values.slack.channel
+  "smtp_from" .Values.notices.mailFrom
+  "oncall" .Values.notices.oncall
   "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
   "search_url" (include "sentinels.searchSecret" . | empty | ternary (include "sentinels.searchUrl" .) "")
   "logs_page_url" (include "sentinels.logsPageUrl" .)
@@ -168,11 +178,17 @@ envFrom:
 - name: SENTINELS_SLACK_WEBHOOK
   valueFrom: {secretKeyRef: {name: {{ . }}, key: webhook, optional: true}}
 {{- end }}
+{{- with include "sentinels.noticesSecret" . }}
+- name: SENTINELS_SMTP_URL
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: smtp-url, optional: true}}
+- name: SENTINELS_WEBHOOKS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: webhooks, optional: true}}
+{{- end }}
 {{- end -}}
 
 {{/* What restarts the functions when it changes. */}}
 {{- define "sentinels.checksum" -}}
-sentinels.dev/settings: {{ printf "%s%s" (include "sentinels.settings" .) (toJson (list .Values.slack .Values.postgresql.external)) | sha256sum | trunc 16 }}
+sentinels.dev/settings: {{ printf "%s%s" (include "sentinels.settings" .) (toJson (list .Values.slack .Values.notices .Values.postgresql.external)) | sha256sum | trunc 16 }}
 {{- end -}}
 
 {{/* The host names of MLflow's public address, with and without a port, as a JSON list. */}}

@@ -121,6 +121,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels report usage --by user --since 30d -o csv",
         "The queue",
     ),
+    "notify": Command(
+        "sentinels.cli.notify:notify",
+        "Show or choose where you are told of your jobs, and of what.",
+        "sentinels notify --to @U024BE7LH --on failed,silent",
+        "The queue",
+    ),
     "up": Command(
         "sentinels.local.commands:up",
         "Start Sentinels on this machine.",

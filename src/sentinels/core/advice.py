@@ -3,7 +3,7 @@
 The cause alone says little, so the last lines are looked through for what programs say when they
 die (``symptoms``), what was used is held against what was asked for, and out of memory at the own
 limit is told from a node that ran short. Little of it is certain; the words say how certain. Comes
-in: a ``Case``. Goes out: sentences, the best first. Before: ``telling``, ``functions/submit``.
+in: a ``Case``. Goes out: sentences, the best first. Before: ``wording``, ``functions/submit``.
 Next: ``symptoms``, ``dossier``.
 """
 

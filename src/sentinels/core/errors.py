@@ -10,13 +10,14 @@
     ├── NotAllowed             who you are does not permit it            HTTP 403  exit 5
     ├── LaunchRejected         the cluster says this workload is invalid
     ├── MessageRefused         the messenger says this message is invalid
+    │   └── ThreadLost           there is nothing any more that it could be a reply to
     └── Unavailable            a part that is needed does not answer     HTTP 503  exit 3
         ├── NotSetUp             a part that an administrator has to give first
         ├── QueueUnavailable     PostgreSQL
         ├── ClusterUnavailable   Kubernetes, or the local machine
         ├── TrackerUnavailable   MLflow
         │   └── TrackerRefused     MLflow answers, but not to this one
-        ├── MessengerUnavailable Slack
+        ├── MessengerUnavailable Slack, the mail server, a webhook
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
         ├── MeterUnavailable     Prometheus
         └── NotYet               what is on its way and has not arrived
@@ -109,6 +110,10 @@ class LaunchRejected(SentinelsError):
 
 class MessageRefused(SentinelsError):
     """The messenger will never take this message as it is."""
+
+
+class ThreadLost(MessageRefused):
+    """What the message was to be a reply to is not there any more."""
 
 
 class Unavailable(SentinelsError):

@@ -1,7 +1,7 @@
-"""Who is told of what; ``telling`` has the words, the messenger's adapter escapes them.
+"""Who is told of what; ``wording`` has the words, the messenger's adapter escapes them.
 
-Comes in: an attempt and how it moved. Goes out: deliveries for the outbox. Before: ``settling``.
-Next: ``telling``; then ``notifying``, which brings them to the messenger.
+Comes in: an attempt and how it moved. Goes out: worded deliveries that name nobody yet. Before:
+``settling``. Next: ``wording`` for the words; then ``addressing``, which says who is told.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from sentinels.core.dossier import Dossier
 from sentinels.core.job import Move
 from sentinels.core.observation import Finished
+from sentinels.core.quantity import format_duration
 from sentinels.core.queueing import Delivery, LiveAttempt
 from sentinels.core.submission import Submission
-from sentinels.core.telling import End, end_text, subject
+from sentinels.core.wording import End, end_text, subject
 from sentinels.core.workload import WorkloadRef
 
 MESSENGER = "messenger"
@@ -30,29 +31,35 @@ KINDS: dict[Move, str] = {
 _MARKS = {"started": "▶", "succeeded": "✔", "failed": "✘", "requeued": "↻", "cancelled": "■"}
 
 
-def start_notices(attempt: LiveAttempt) -> list[Delivery]:
-    """The notice that a job started, where it was asked for."""
-    text = f"{subject(attempt)} started"
-    return _wanted(attempt.ref, attempt.submission, Move.START, text)
+def start_notices(attempt: LiveAttempt, waited_seconds: int = 0) -> list[Delivery]:
+    """The notice that a job started; after a long wait it says how long."""
+    after = f" after waiting {format_duration(waited_seconds)}" if waited_seconds else ""
+    return _notice(attempt.ref, Move.START, f"{subject(attempt)} started{after}")
 
 
 def end_notices(
     attempt: LiveAttempt, move: Move, seen: Finished, dossier: Dossier
 ) -> list[Delivery]:
-    """The notice of an end or a requeue, where it was asked for."""
+    """The notice of an end or a requeue; its first line says the whole, as digests need it."""
     text = end_text(attempt, End(move, KINDS[move], seen, dossier))
-    return _wanted(attempt.ref, attempt.submission, move, text)
+    return _notice(attempt.ref, move, text)
 
 
 def cancelled_in_queue(ref: WorkloadRef, submission: Submission, actor: str) -> list[Delivery]:
-    """The notice that a job was cancelled before it started, where it was asked for."""
+    """The notice that a job was cancelled before it started."""
     text = f"job {ref.job_id} {submission.name} cancelled by {actor} before it started"
-    return _wanted(ref, submission, Move.CANCEL, text)
+    return _notice(ref, Move.CANCEL, text)
 
 
-def _wanted(ref: WorkloadRef, submission: Submission, move: Move, text: str) -> list[Delivery]:
-    notify, kind = submission.notify, KINDS[move]
-    if kind not in notify.on:
-        return []
-    body = f"{_MARKS[kind]} {text}"
-    return [Delivery(ref, kind, MESSENGER, recipient=notify.channel, body=body)]
+def cancelled_for_dependency(
+    ref: WorkloadRef, submission: Submission, detail: str
+) -> list[Delivery]:
+    """The notice that a job will not start, because one that it waited for did not succeed."""
+    text = f"job {ref.job_id} {submission.name} cancelled before it started: {detail}"
+    return _notice(ref, Move.CANCEL, text)
+
+
+def _notice(ref: WorkloadRef, move: Move, text: str) -> list[Delivery]:
+    """Worded for whoever it is for; ``addressing`` says who that is."""
+    kind = KINDS[move]
+    return [Delivery(ref, kind, MESSENGER, body=f"{_MARKS[kind]} {text}")]

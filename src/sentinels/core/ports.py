@@ -2,13 +2,13 @@
 
 Every method says how it fails and whether it may be repeated. Adapters: ``db`` (Queue),
 ``clusters`` (Cluster, ImageStore, DataStore), ``services`` (Tracker, Messenger). Next: the verbs,
-``submitting``, ``dispatching``, ``settling``, ``notifying``.
+``submitting``, ``dispatching``, ``settling``, ``notifying``, ``telling``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -166,6 +166,10 @@ class Cluster(Protocol):
         """
         ...
 
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """When each of these last printed something; one that has printed nothing is left out."""
+        ...
+
     def collect_outputs(self, workload: Workload) -> bool:
         """Push what it left in its output folder to ``outputs_url``; True if all is there.
 
@@ -280,13 +284,47 @@ class Tracker(Protocol):
         ...
 
 
-class Messenger(Protocol):
-    """Where people are told. Raises ``MessengerUnavailable`` (with ``retry_after`` seconds where
-    the service named them) and ``MessageRefused``. Repeating a send may tell twice.
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where replies to a message go: the channel as the service names it, and the message."""
+
+    place: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one address is told at once. ``to`` None is the service's default.
+
+    ``title`` is one line, for services that have one. ``id`` stays the same when it is sent again.
+    ``thread``: it is a reply there, which all of the channel sees where it is to ``broadcast``.
+    ``type`` and ``facts`` say the same to programs.
     """
 
-    def send(self, *, channel: str | None, text: str) -> None:
-        """Send one message; the adapter escapes ``text``. None is the default channel."""
+    to: str | None
+    title: str
+    text: str
+    id: str
+    at: datetime
+    type: str = "notice"
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    thread: Thread | None = None
+    broadcast: bool = False
+
+
+class Messenger(Protocol):
+    """Where people are told, by one service. Raises ``MessengerUnavailable`` (with ``retry_after``
+    seconds where the service named them for this address) and ``MessageRefused``. Repeating a send
+    may tell twice.
+    """
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether a message can be a reply to another."""
+        ...
+
+    def send(self, message: Message) -> Thread | None:
+        """Send one message; the adapter makes its text harmless. Where replies to it go, if any."""
         ...
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from sentinels.core.audience import Audience, NoticeRules
 from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobId, JobState, Move, Reason
@@ -121,6 +122,7 @@ class LiveAttempt:
     submitted_at: datetime
     cancel_actor: str | None
     run: TrackerRun | None
+    audience: Audience = field(default_factory=Audience)
 
     @property
     def cancel_requested(self) -> bool:
@@ -148,7 +150,12 @@ class Delivery:
     channel: str
     recipient: str | None = None
     body: str = ""
-    after_seconds: float = 0.0
+    after_seconds: float = 0
+    """How long it is to wait before it is due."""
+
+
+Summary = Mapping[JobState, Sequence[Delivery]]
+"""A sweep's summary, for those who want to know of jobs that ended in this state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,10 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Everything that is written when an attempt ends, in one transaction."""
+    """Everything that is written when an attempt ends, in one transaction.
+
+    ``if_swept`` is for the end of the last job of its sweep.
+    """
 
     ref: WorkloadRef
     move: Move
@@ -175,6 +185,8 @@ class Ending:
     dossier: Dossier
     requeue: Requeue | None
     deliveries: Sequence[Delivery]
+    sweep_id: JobId | None = None
+    if_swept: Summary = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +234,8 @@ class SettlingQueue(Protocol):
         """Waiting jobs that can never start."""
         ...
 
-    def cancel_broken(self, broken: BrokenDependency) -> bool:
-        """Cancel such a job, with the dependency as the reason."""
+    def cancel_broken(self, broken: BrokenDependency, rules: NoticeRules) -> bool:
+        """Cancel such a job, with the dependency as the reason, and tell its people."""
         ...
 
 
@@ -331,7 +343,9 @@ class Outbox(Protocol):
     """What ``notifying`` needs."""
 
     def take_due(self, *, batch: int, lease_seconds: float) -> Sequence[DueDelivery]:
-        """Take deliveries that are due; nobody else sees them until the lease is over."""
+        """Take deliveries that are due, but no notices; nobody else sees them until the lease is
+        over.
+        """
         ...
 
     def delivered(self, delivery_id: int) -> None:

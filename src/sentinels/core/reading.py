@@ -304,6 +304,10 @@ class Reading(Protocol):
         """How the whole does."""
         ...
 
+    def conditions(self) -> Sequence[str]:
+        """What on-call was told of and is not over, a line each; none names a job."""
+        ...
+
     def behind(self) -> str | None:
         """What is wrong with the schema; None where it is of this version."""
         ...

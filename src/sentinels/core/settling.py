@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sentinels.core.audience import NoticeRules
 from sentinels.core.dossier import NOTHING_SAID, Cause, Dossier, Testimony, bounded
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.filing import filings
 from sentinels.core.job import JobState, Move, Outcome, Reason
-from sentinels.core.notice import LOGS, TRACKER, end_notices, start_notices
+from sentinels.core.notice import LOGS, TRACKER, end_notices
+from sentinels.core.noticing import noticed_end, noticed_start
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.policy import PastAttempt, retry_decision
 from sentinels.core.ports import Clock, Cluster, Failpoint
@@ -43,6 +45,7 @@ class SettlingLimits:
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
     ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``,
     ``meter``: there is one, from which a dossier is completed.
+    ``rules`` are the administrator's for notices.
     """
 
     lease_seconds: float = 30.0
@@ -51,6 +54,7 @@ class SettlingLimits:
     ships_logs: bool = False
     log_store: bool = False
     meter: bool = False
+    rules: NoticeRules = field(default_factory=NoticeRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
         # What somebody else ended and released since the first look is held no more.
         _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
-        settled.moved += ports.queue.cancel_broken(broken)
+        settled.moved += ports.queue.cancel_broken(broken, ports.limits.rules)
     return settled
 
 
@@ -254,7 +258,8 @@ def ending(
     move, requeue, addition = _after(attempt, seen, past, limits)
     detail = storable(_detail(attempt, seen) + addition)
     dossier = _dossier(seen, detail, said)
-    deliveries = end_notices(attempt, move, seen, dossier)
+    told = end_notices(attempt, move, seen, dossier)
+    deliveries, summary = noticed_end(attempt, move, seen.reason, told, limits.rules)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     if limits.ships_logs:
@@ -272,6 +277,8 @@ def ending(
         dossier=dossier,
         requeue=requeue,
         deliveries=deliveries,
+        sweep_id=attempt.sweep_id,
+        if_swept=summary,
     )
 
 
@@ -316,7 +323,7 @@ def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Be
         actor=ports.actor,
         started_at=running.started_at,
         node=running.node,
-        deliveries=start_notices(attempt),
+        deliveries=noticed_start(attempt, running.started_at, ports.limits.rules),
     )
 
 

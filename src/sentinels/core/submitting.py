@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from sentinels.core.address import unknown_webhooks
 from sentinels.core.capacity import largest_fit_faults
 from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.job import JobId, JobState
@@ -25,7 +26,8 @@ from sentinels.core.workload import Image
 @dataclass(frozen=True, slots=True)
 class SubmitPorts:
     """What the front door stands on. ``keeps_secrets``: the cluster has secrets of each team.
-    ``tracker_url`` is where workloads reach the tracker; empty: there is none.
+    ``tracker_url`` is where workloads reach the tracker; empty: there is none. ``webhooks`` are the
+    names of those that notices may go to.
     """
 
     queue: IntakeQueue
@@ -35,6 +37,7 @@ class SubmitPorts:
     policy: Policy
     keeps_secrets: bool = False
     tracker_url: str = ""
+    webhooks: Collection[str] = ()
 
 
 def push(
@@ -105,6 +108,7 @@ def check(
         *largest_fit_faults(submission.resources, ports.queue.nodes()),
         *_data_faults(ports.data, submission.data),
         *_secret_faults(ports, submission),
+        *unknown_webhooks("notify.channel", submission.notify.to, ports.webhooks),
         *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
     ]
     try:

@@ -2,7 +2,7 @@
 
 An exit code of 1 is a missing module, a full GPU or a wrong path; the last lines tell them apart.
 Comes in: lines. Goes out: the line that says most, and what it means for whoever pushed the job.
-Before: ``advice``, ``telling``.
+Before: ``advice``, ``wording``.
 """
 
 from __future__ import annotations

@@ -45,6 +45,12 @@ def last_version(line: str) -> str:
     return next((part for part in reversed(line.split("\r")) if part), "")
 
 
+def one_line(text: str, limit: int) -> str:
+    """The first line of ``text``, printable and no longer than ``limit``."""
+    first = printable(text.strip().partition("\n")[0])
+    return first if len(first) <= limit else first[: limit - 1].rstrip() + "…"
+
+
 def has_control(text: str) -> bool:
     """Whether there is anything in ``text`` that ``printable`` would take out."""
     return _UNSAFE.search(text) is not None

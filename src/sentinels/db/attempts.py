@@ -11,12 +11,15 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine
 
+from sentinels.core.audience import NoticeRules
 from sentinels.core.capacity import Resources
 from sentinels.core.dossier import dossier_json
 from sentinels.core.job import JobId, JobState, Move, Reason
+from sentinels.core.notice import cancelled_for_dependency
 from sentinels.core.policy import PastAttempt
 from sentinels.core.queueing import Beginning, BrokenDependency, Ending, LiveAttempt, Requeue
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.ends import post_if_swept, post_waiting_end, subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape
 from sentinels.db.moves import Change, StaleMove, move_job
@@ -67,6 +70,7 @@ class PostgresAttempts:
                 if ending.requeue:
                     _requeue(connection, ending.ref.job_id, ending.requeue)
                 post(connection, ending.deliveries)
+                post_if_swept(connection, ending.sweep_id, ending.if_swept)
         except StaleMove:
             return False
         return True
@@ -103,19 +107,24 @@ class PostgresAttempts:
             for row in rows
         ]
 
-    def cancel_broken(self, broken: BrokenDependency) -> bool:
+    def cancel_broken(self, broken: BrokenDependency, rules: NoticeRules) -> bool:
         """See ``SettlingQueue.cancel_broken``."""
+        ref = WorkloadRef(broken.job_id, broken.attempt)
+        why = f"job {broken.dependency}, which it was to start after, {_ended(broken)}"
         change = Change(
             Move.CANCEL,
             actor="dispatch",
             reason=Reason.DEPENDENCY_FAILED,
-            detail=f"job {broken.dependency}, which it was to start after, {_ended(broken)}",
+            detail=why,
             only_from=frozenset({JobState.QUEUED}),
         )
         try:
             with transaction(self._engine) as connection:
                 connection.execute(statement("leave_deferred"), {"job_id": broken.job_id})
-                move_job(connection, WorkloadRef(broken.job_id, broken.attempt), change)
+                move_job(connection, ref, change)
+                subject = subject_of(connection, broken.job_id)
+                told = cancelled_for_dependency(ref, subject.submission, why)
+                post_waiting_end(connection, subject, told, rules, actor="dispatch")
         except StaleMove:
             return False
         return True

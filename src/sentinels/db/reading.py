@@ -200,6 +200,10 @@ class PostgresReading:
         """See ``Reading.pulse``."""
         return pulse_of(self._rows("read_pulse", bound=WAITING_BOUND)[0])
 
+    def conditions(self) -> Sequence[str]:
+        """See ``Reading.conditions``."""
+        return [row["line"] for row in self._rows("read_conditions")]
+
     def behind(self) -> str | None:
         """See ``Reading.behind``."""
         status = migrate.status(self._engine.url.render_as_string(hide_password=False))

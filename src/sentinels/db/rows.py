@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from sqlalchemy import RowMapping
 
+from sentinels.core.audience import Audience, Choice
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobId, JobState
 from sentinels.core.observation import Usage
@@ -100,7 +102,21 @@ def live_attempt_of(row: RowMapping) -> LiveAttempt:
         submitted_at=row["submitted_at"],
         cancel_actor=row["cancel_actor"] if row["cancel_requested_at"] else None,
         run=_run_of(row),
+        audience=audience_of(row),
     )
+
+
+def audience_of(row: RowMapping) -> Audience:
+    """What a job's owner and their team chose about notices."""
+    return Audience(
+        owner=choice_of(row["owner_to"], row["owner_on"]),
+        team=choice_of(row["team_to"], row["team_on"]),
+    )
+
+
+def choice_of(to: Sequence[str], on: Sequence[str] | None) -> Choice:
+    """The columns ``notice_to`` and ``notice_on`` of a user or a team."""
+    return Choice(tuple(to), None if on is None else frozenset(on))
 
 
 def _run_of(row: RowMapping) -> TrackerRun | None:

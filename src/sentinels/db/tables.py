@@ -4,7 +4,7 @@
 that may not be considered yet waits in ``deferred`` instead. Storage settings have measured
 reasons: the queue's rows live for seconds, so it is vacuumed eagerly; no index names a column that
 a state change touches, so state changes stay heap-only updates. Next:
-``columns``, ``sql/``.
+``columns``, ``notice_tables``, ``sql/``.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from sentinels.core.job import TERMINAL_STATES, JobState
-from sentinels.db import columns
-from sentinels.db.columns import big_identity, job_state, moment, now, reason
+from sentinels.db import columns, notice_tables  # noqa: F401  # they share the metadata
+from sentinels.db.columns import big_identity, job_state, moment, now, reason, texts
 
 metadata = columns.metadata
 _TERMINAL = ", ".join(f"'{state.value}'" for state in JobState if state in TERMINAL_STATES)
+_NOTICES_DUE = "due_at IS NOT NULL AND channel = 'messenger'"
+_DELIVERIES_DUE = "due_at IS NOT NULL AND channel <> 'messenger'"
 
 teams = Table(
     "teams",
@@ -45,6 +47,8 @@ teams = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("weight", Double, nullable=False, server_default="1"),
     now("created_at"),
+    texts("notice_to", comment="addresses; none: the team is not told"),
+    Column("notice_on", ARRAY(Text), comment="kinds of notices; null: the usual ones"),
     CheckConstraint("weight > 0", name="weight"),
 )
 
@@ -55,6 +59,8 @@ users = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("team_id", Integer, nullable=False),
     now("created_at"),
+    texts("notice_to", comment="addresses; none: the default channel"),
+    Column("notice_on", ARRAY(Text), comment="kinds of notices; null: the usual ones"),
 )
 
 tokens = Table(
@@ -219,8 +225,8 @@ outbox = Table(
     "outbox",
     metadata,
     big_identity(),
-    Column("job_id", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("job_id", BigInteger),
+    Column("attempt", Integer),
     Column("kind", Text, nullable=False),
     Column("channel", Text, nullable=False, comment="messenger, tracker or outputs"),
     Column("recipient", Text, comment="the messenger's channel; null: its default"),
@@ -236,10 +242,20 @@ outbox = Table(
         comment="null once nothing is left to do",
     ),
     moment("delivered_at"),
+    Column("condition_id", BigInteger, comment="what it is about, where that is no job"),
     CheckConstraint("state IN ('pending', 'delivered', 'kept', 'failed')", name="state"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
-    UniqueConstraint("job_id", "attempt", "kind", "channel"),
+    CheckConstraint(
+        "num_nulls(job_id, attempt) IN (0, 2) AND (job_id IS NULL) <> (condition_id IS NULL)",
+        name="subject",
+    ),
+    UniqueConstraint(
+        *("job_id", "attempt", "condition_id", "kind", "channel", "recipient"),
+        postgresql_nulls_not_distinct=True,
+    ),
     Index("outbox_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("outbox_notices_idx", "recipient", "due_at", postgresql_where=text(_NOTICES_DUE)),
+    Index("outbox_deliveries_idx", "due_at", "id", postgresql_where=text(_DELIVERIES_DUE)),
 )
 
 nodes = Table(

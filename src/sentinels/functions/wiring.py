@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sentinels.clock import utc_now
+from sentinels.core.address import Service
+from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.meter import Meter
 from sentinels.core.ports import Cluster, Failpoint, Messenger
@@ -18,8 +20,8 @@ from sentinels.core.settling import SettlePorts, SettlingLimits
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import log_as_json
 from sentinels.services.log_store import SearchLogStore
+from sentinels.services.messengers import messengers_from, rules_from
 from sentinels.services.mlflow import MlflowTracker
-from sentinels.services.slack import messenger_from
 from sentinels.settings import Settings
 
 
@@ -59,10 +61,18 @@ def make_log_store(settings: Settings) -> SearchLogStore | None:
         raise SystemExit(f"SENTINELS_SEARCH_URL: {error}; {error.remedy}") from error
 
 
-def make_messenger(settings: Settings) -> Messenger | None:
-    """How people are told; None where notices are only kept."""
+def make_messengers(settings: Settings) -> Mapping[Service, Messenger]:
+    """How people are told, by service; where there is none, notices are only kept."""
     try:
-        return messenger_from(settings)
+        return messengers_from(settings)
+    except InvalidRequest as error:
+        raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_rules(settings: Settings) -> NoticeRules:
+    """What the administrator decided about notices."""
+    try:
+        return rules_from(settings)
     except InvalidRequest as error:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
@@ -88,5 +98,6 @@ def make_settle(
         ships_logs=bool(settings.search_url) and cluster.keeps_logs,
         log_store=bool(settings.search_url),
         meter=bool(settings.prometheus_url),
+        rules=make_rules(settings),
     )
     return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)

@@ -22,7 +22,7 @@ from sentinels.clusters.kubernetes.capacity import (
 from sentinels.clusters.kubernetes.evidence import condition
 from sentinels.clusters.kubernetes.holding import check, is_held, letting_go, make_changes
 from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs
-from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, read_log, tail
+from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, last_output, read_log, tail
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
     ATTEMPT,
@@ -166,6 +166,16 @@ class KubernetesCluster:
     def collect_log(self, ref: WorkloadRef) -> bool:  # noqa: ARG002  # the port's
         """See ``Cluster.collect_log``: what sends the nodes' logs sees to it."""
         return True
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """See ``Cluster.last_output``; a pod is asked for its last line each."""
+        found = {}
+        for ref in refs:
+            pod = self._newest_pod(ref)
+            printed = None if pod is None else last_output(self._api, pod)
+            if printed is not None:
+                found[ref] = printed
+        return found
 
     def collect_outputs(self, workload: Workload) -> bool:
         """See ``Cluster.collect_outputs``: what the sidecar did not send is gone with its pod."""

@@ -63,6 +63,15 @@ class _NoLogError(Exception):
     """It went away, or has not begun, since the pod was looked at."""
 
 
+def last_output(api: Api, pod: Json) -> datetime | None:
+    """When its program printed its last line. Raises ``ClusterUnavailable``."""
+    try:
+        last = _last(api, pod)
+    except _NoLogError:
+        return None
+    return None if last is None else datetime.fromtimestamp(last.at_ns / SECOND_NS, UTC)
+
+
 def _may_start(pod: Json) -> bool:
     return text_at(pod, "status", "phase") not in ("Succeeded", "Failed")
 
@@ -95,15 +104,17 @@ def _tail(api: Api, pod: Json, count: int) -> LogTail:
 
 
 def _end(api: Api, pod: Json) -> LogTail:
-    last: LogLine | None = None
-    with closing(_lines(api, pod, {"tailLines": "1"})) as lines:
-        for line in lines:
-            last = line
+    last = _last(api, pod)
     if last is None:
         return LogTail(START, 0)
     if last.ends:
         return LogTail(START.after([last.at_ns]), 0)
     return LogTail(Moment(last.at_ns - 1, begun=Begun(last.at_ns, len(last.text))), 0)
+
+
+def _last(api: Api, pod: Json) -> LogLine | None:
+    with closing(_lines(api, pod, {"tailLines": "1"})) as lines:
+        return next(iter(deque(lines, maxlen=1)), None)
 
 
 def _lines(api: Api, pod: Json, query: Mapping[str, str]) -> Generator[LogLine, None, None]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sentinels.clock import utc_now
@@ -172,6 +173,17 @@ class LocalCluster:
             return ship(folder, {**spec, **at}, over=True, until=lambda: False)
         except StoreInTrouble as trouble:
             raise LogStoreUnavailable(str(trouble)) from trouble
+
+    @_in_our_words()
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """See ``Cluster.last_output``: when its log was last written to."""
+        found = {}
+        for ref in refs:
+            with suppress(FileNotFoundError):
+                written = self._folder(ref).log.stat()
+                if written.st_size:
+                    found[ref] = datetime.fromtimestamp(written.st_mtime, UTC)
+        return found
 
     @_in_our_words()
     def collect_outputs(self, workload: Workload) -> bool:

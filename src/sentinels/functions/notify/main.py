@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import functions_framework
@@ -20,27 +22,34 @@ from sentinels.core.filing import DOSSIER, Filer
 from sentinels.core.log_keeping import LogChores, LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
-from sentinels.core.messaging import MessageCourier
-from sentinels.core.notice import LOGS, MESSENGER, TRACKER
+from sentinels.core.meter import Meter
+from sentinels.core.notice import LOGS, TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
 from sentinels.core.policy import Policy
+from sentinels.core.ports import Cluster
 from sentinels.core.recording import Recorder
+from sentinels.core.reminding import Reminder
+from sentinels.core.surveying import Surveyor
+from sentinels.core.telling import TellPorts, tell_due
 from sentinels.db.attempts import PostgresAttempts
+from sentinels.db.conditions import PostgresSurvey
 from sentinels.db.engine import make_engine
+from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.reading import PostgresReading
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dead_letters import PATH
-from sentinels.functions.events import EventFunction, Hint
-from sentinels.functions.notify.handler import DeadLetters, Ear, after_ticks
+from sentinels.functions.events import EventFunction
+from sentinels.functions.notify.handler import DeadLetters, Ear, Teller
 from sentinels.functions.signs import NOTIFY_SIGNS, Signs
 from sentinels.functions.telemetry import Telemetry
 from sentinels.functions.wiring import (
     begin,
     make_cluster,
     make_log_store,
-    make_messenger,
+    make_messengers,
     make_meter,
+    make_rules,
     make_settle,
     make_tracker,
 )
@@ -54,40 +63,60 @@ def _build(settings: Settings) -> EventFunction:
     engine, failpoint = make_engine(settings.database_url), make_failpoint(settings.crash_at)
     queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
     cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
-    store = make_log_store(settings)
+    store, meter = make_log_store(settings), make_meter(settings)
     logs = LogReader(cluster, store, None, utc_now)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url, logs)
-    filer = Filer(outbox, store, make_meter(settings))
     couriers: dict[str, Courier] = {
-        MESSENGER: MessageCourier(make_messenger(settings), failpoint).deliver,
         TRACKER: recorder.deliver,
         LOGS: LogCourier(cluster, store).deliver,
-        DOSSIER: filer.deliver,
+        DOSSIER: Filer(outbox, store, meter).deliver,
     }
+    telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
+    teller = Teller(partial(tell_due, telling))
     ports = NotifyPorts(
         settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
         deliver=DeliverPorts(outbox, couriers, failpoint),
+        tell=teller.run,
+        tell_soon=teller.start,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
-    ear = Ear(look=partial(workload_changed, ports), deliver=partial(deliver_due, ports))
+    survey = PostgresSurvey(engine, Policy())
+    ear = Ear(
+        look=partial(workload_changed, ports),
+        deliver=partial(deliver_due, ports),
+        watch=_watches(settings, _Sight(survey, cluster, store, meter)),
+    )
     vitals, telemetry = PostgresVitals(engine), Telemetry()
     letters = DeadLetters(vitals, telemetry.registry)
     signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
     return EventFunction(
-        take=signs.before(letters.prune_after(_with_chores(ear.hear, store, settings))),
+        take=signs.before(letters.prune_after(ear.hear)),
         behind=PostgresReading(engine, policy=Policy()).behind,
         telemetry=telemetry,
         apart={PATH: letters.keep},
     )
 
 
-def _with_chores(
-    hear: Callable[[Hint], None], store: LogStore | None, settings: Settings
-) -> Callable[[Hint], None]:
-    if store is None:
-        return hear
-    chores = LogChores(store, settings.log_keep_days, utc_now, _log.warning)
-    return after_ticks(hear, chores.do)
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Where it is looked now and then; what keeps logs and what measures may be missing."""
+
+    survey: PostgresSurvey
+    cluster: Cluster
+    store: LogStore | None
+    meter: Meter | None
+
+
+def _watches(settings: Settings, sight: _Sight) -> tuple[Callable[[], None], ...]:
+    survey, rules = sight.survey, make_rules(settings)
+    reminder = Reminder(survey, sight.cluster, sight.store, utc_now, rules, settings.silent_seconds)
+    surveyor = Surveyor(
+        survey, sight.meter, utc_now, rules, settings.full_seconds, settings.idle_node_seconds
+    )
+    looks = (reminder.look, surveyor.look)
+    if sight.store is None:
+        return looks
+    return (LogChores(sight.store, settings.log_keep_days, utc_now, _log.warning).do, *looks)
 
 
 _FUNCTION = _build(begin("notify", os.environ))

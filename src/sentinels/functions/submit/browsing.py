@@ -70,6 +70,7 @@ def show_queue(ask: Ask) -> Response:
             "total": _total(ask),
             "running": jobs_json(ask.door, running),
             "nodes": [node_json(node) for node in reading.nodes(caller)],
+            "conditions": [*reading.conditions()],
         }
     )
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from flask import Request
 
 from sentinels.core.asking import Asking
+from sentinels.core.audience import NoticeRules
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
+from sentinels.core.preferences import Preferences
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
 from sentinels.core.sessions import Sessions
 from sentinels.core.submitting import SubmitPorts
+from sentinels.core.telling import TellPorts
 from sentinels.functions.routing import Query
 from sentinels.functions.submit.health_probes import Probe
 from sentinels.functions.telemetry import Telemetry
@@ -73,6 +76,16 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeDesk:
+    """What people choose about notices, and what a test message is sent with."""
+
+    preferences: Preferences
+    telling: TellPorts
+    rules: NoticeRules
+    webhooks: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FrontDoor:
     """The verbs' ports and what is read from.
 
@@ -94,6 +107,7 @@ class FrontDoor:
     telemetry: Telemetry
     asking: Asking
     logs: LogReader
+    notices: NoticeDesk
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

@@ -19,7 +19,7 @@ from sentinels.core.log_reading import Source
 from sentinels.core.ports import JobRef, Json
 from sentinels.core.reading import AttemptView, JobView
 from sentinels.core.symptoms import SIGNALS
-from sentinels.core.telling import essence
+from sentinels.core.wording import essence
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.logs import chosen_attempt, printed

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from sentinels.core.asking import Asking
 from sentinels.core.errors import SentinelsError
 from sentinels.services.asking import shown
+from sentinels.services.messengers import webhook_names
 from sentinels.services.prometheus import check_prometheus
 from sentinels.services.search import greet_search_store
 from sentinels.services.slack import SlackBot, messenger_from
+from sentinels.services.smtp import mail_from
 from sentinels.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def probes_from(settings: Settings, tracker_answers: Callable[[], bool]) -> tupl
     found = (
         Probe("mlflow", partial(_tracker, settings, tracker_answers), _START_MLFLOW),
         Probe("slack", partial(_messenger, settings), "notices are kept, and sent when it answers"),
+        Probe("mail", partial(_mail, settings), "notices by e-mail wait, and are sent later"),
+        Probe("webhooks", partial(_webhooks, settings), "correct SENTINELS_WEBHOOKS"),
         Probe("search store", partial(_search_store, settings), "start the search store"),
         Probe("prometheus", partial(_prometheus, settings), "start Prometheus"),
     )
@@ -124,6 +128,18 @@ def _messenger(settings: Settings) -> list[Check]:
         return [Check("slack", True, detail)]
     who = messenger.identity()
     return [Check("slack", True, f"answers {who}; to {settings.slack_channel} by default")]
+
+
+def _mail(settings: Settings) -> list[Check]:
+    mail = mail_from(settings, timeout=_ANSWER_SECONDS)
+    if mail is None:
+        return []
+    return [Check("mail", True, f"{mail.greet()} takes mail from {settings.smtp_from.strip()}")]
+
+
+def _webhooks(settings: Settings) -> list[Check]:
+    names = webhook_names(settings)
+    return [Check("webhooks", True, f"signed for: {', '.join(names)}")] if names else []
 
 
 def _search_store(settings: Settings) -> list[Check]:

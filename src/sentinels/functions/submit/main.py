@@ -6,6 +6,7 @@ Comes in: the environment. Goes out: the front door. Next: ``handler``.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 
 import functions_framework
@@ -18,20 +19,30 @@ from sentinels.core.policy import Policy
 from sentinels.core.ports import Cluster
 from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
+from sentinels.core.telling import TellPorts
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.notices import PostgresNotices
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
-from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from, sql_probe
 from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_log_store, make_tracker
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_log_store,
+    make_rules,
+    make_tracker,
+)
 from sentinels.services.events import HttpEvents
+from sentinels.services.messengers import names_in, sound_messengers_from
 from sentinels.settings import Settings, make_failpoint
 
 _COPY_SECONDS = 1.5
@@ -44,16 +55,20 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
     asking = PostgresAsking(settings.report_database_url)
     store = make_log_store(settings)
+    messengers, rules = sound_messengers_from(settings), make_rules(settings)
+    telling = TellPorts(PostgresNotices(engine), messengers, failpoint, time.sleep)
+    notices = NoticeDesk(PostgresPreferences(engine), telling, rules, names_in(messengers))
     PulseCollector(reading, telemetry.registry)
     return FrontDoor(
         ports=SubmitPorts(
-            queue=PostgresIntake(engine, failpoint),
+            queue=PostgresIntake(engine, failpoint, rules),
             images=site.images(settings),
             data=site.data(settings),
             events=HttpEvents(settings.sink),
             policy=policy,
             keeps_secrets=site.keeps_secrets,
             tracker_url=settings.tracker_url,
+            webhooks=notices.webhooks,
         ),
         reading=reading,
         sessions=PostgresSessions(engine),
@@ -72,6 +87,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         logs=LogReader(cluster, store, _copies(settings, cluster), utc_now),
         store=store,
         logs_page=settings.logs_page_url,
+        notices=notices,
     )
 
 

@@ -2,7 +2,7 @@
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
 ``logs``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``, ``asking``,
-``health``; ``openapi`` for the document.
+``choosing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sentinels.functions.submit import (
     artifacts,
     asking,
     browsing,
+    choosing,
     dossiers,
     health,
     logs,
@@ -241,6 +242,29 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
             Param("team", "Only of this team."),
             Param("print", "true: show the query and do not ask it.", choices=("true", "false")),
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/preferences",
+        "What you and your team chose to be told of, and where.",
+        choosing.show_choices,
+        {200: "Preferences"},
+    ),
+    Route(
+        "POST",
+        "/v1/preferences",
+        "Choose it; what is not named stays as it is.",
+        choosing.choose,
+        {200: "Preferences"},
+        takes="Choose",
+    ),
+    Route(
+        "POST",
+        "/v1/preferences/test",
+        "Send a test message to your addresses, or to your team's, and see what became of it.",
+        choosing.send_test,
+        {200: "Tried"},
+        takes="Test",
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

@@ -6,9 +6,11 @@ hold every real answer against. Before: ``shaping``. Next: ``openapi``.
 
 from __future__ import annotations
 
+from sentinels.core.address import Service
 from sentinels.core.dossier import Part
 from sentinels.core.job import JobState, Reason, ReasonClass
 from sentinels.core.log_reading import Source
+from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.ports import Json
 from sentinels.core.reading import WAITING_BOUND
 
@@ -182,6 +184,19 @@ _NOTICE: dict[str, Schema] = {
     "error": _or_null(_TEXT),
     "created_at": _MOMENT,
     "delivered_at": _or_null(_MOMENT),
+}
+
+_ADDRESSES: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "As in #vision, @U024BE7LH, ann@example.org, webhook:ci.",
+}
+_KINDS_CHOSEN: Schema = {"type": "array", "items": _one_of(*NOTICE_KINDS)}
+_CHOSEN: dict[str, Schema] = {
+    "name": _TEXT,
+    "to": _ADDRESSES,
+    "on": {**_or_null(_KINDS_CHOSEN), "description": "null: the usual ones."},
+    "told": {**_KINDS_CHOSEN, "description": "The kinds that come of it."},
 }
 
 _LOG: dict[str, Schema] = {
@@ -367,7 +382,33 @@ SCHEMAS: dict[str, Schema] = {
             "total": _COUNT,
             "running": _list_of(_named("Job")),
             "nodes": _list_of(_named("Node")),
+            "conditions": {
+                **_list_of(_TEXT),
+                "description": "What has been full, or without work, for long.",
+            },
         }
+    ),
+    "Choice": _object({"to": _ADDRESSES, "on": _or_null(_KINDS_CHOSEN)}, optional=("to", "on")),
+    "Choose": _object(
+        {"user": _named("Choice"), "team": _named("Choice")}, optional=("user", "team")
+    ),
+    "Preferences": _object(
+        {
+            "user": _object(_CHOSEN),
+            "team": _object(_CHOSEN),
+            "default": {**_TEXT, "description": "The channel of who chose no address."},
+            "oncall": {
+                **_ADDRESSES,
+                "description": "Who is told of the cluster's troubles.",
+            },
+            "services": {**_list_of(_one_of(*Service)), "description": "What is set up."},
+            "webhooks": {**_list_of(_TEXT), "description": "Names for webhook:NAME."},
+            "kinds": {**_MAP, "description": "What each kind of notice means."},
+        }
+    ),
+    "Test": _object({"team": _FLAG}, optional=("team",)),
+    "Tried": _object(
+        {"tried": _list_of(_object({"address": _or_null(_TEXT), "arrived": _FLAG, "said": _TEXT}))}
     ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
     "Session": _object({"code": _TEXT, "path": _TEXT}),
