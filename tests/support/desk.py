@@ -25,6 +25,7 @@ from sentinels.core.workload import Image, ImageKind, WorkloadRef
 from sentinels.db.admission import PostgresDispatchQueue
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.outbox import PostgresOutbox
+from sentinels.functions.telemetry import Telemetry
 from tests.support.scripted import ScriptedCluster
 
 
@@ -72,6 +73,7 @@ class Desk:
     pokes: Pokes = field(default_factory=Pokes)
     max_launches: int = 50
     paced: bool = False
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def push(self, key: str | None = None, **config: object) -> Pushed:
         ports = SubmitPorts(
@@ -93,7 +95,13 @@ class Desk:
 
     def settle(self, actor: str = "dispatch") -> SettlePorts:
         return SettlePorts(
-            self.queue, self.cluster, utc_now, self.failpoint, actor, limits=self.limits
+            self.queue,
+            self.cluster,
+            utc_now,
+            self.failpoint,
+            actor,
+            limits=self.limits,
+            tally=self.telemetry.tally,
         )
 
     def tick(self) -> PassReport:

@@ -20,6 +20,7 @@ from sentinels.core.job import JobState
 from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
 from sentinels.functions.gauges import PulseCollector
@@ -197,7 +198,7 @@ def make_door(
         policy=desk.policy,
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
-    PulseCollector(reading, telemetry.registry)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(desk.engine))
     return FrontDoor(
         ports=ports,
         reading=reading,

@@ -135,13 +135,17 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One thing to bring to another system: a notice to the messenger, an end to the tracker."""
+    """One thing to bring to another system: a notice to the messenger, an end to the tracker.
+
+    It is due ``after_seconds``.
+    """
 
     ref: WorkloadRef
     kind: str
     channel: str
     recipient: str | None = None
     body: str = ""
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class AttemptView:
     mlflow_run_id: str | None
     mlflow_url: str | None
     usage: Usage
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)

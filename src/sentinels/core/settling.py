@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sentinels.core.errors import ClusterUnavailable
-from sentinels.core.job import JobState, Move, Outcome, Reason
+from sentinels.core.job import MOVES, JobState, Move, Outcome, Reason
+from sentinels.core.metering import usage_filings
 from sentinels.core.notice import TRACKER, end_notices, start_notices
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.policy import PastAttempt, retry_decision
@@ -24,6 +25,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
+from sentinels.core.tallying import NoTally, Tally
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]
@@ -36,16 +38,19 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    ``measured_late_seconds``: how long after an end the last of what it used is known; None:
+    nothing measures.
     """
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
     tracked: bool = True
+    measured_late_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SettlePorts:
-    """What settling stands on. ``actor`` is written into the events."""
+    """What settling stands on. ``actor`` is written into the events; ``tally`` counts."""
 
     queue: SettlingQueue
     cluster: Cluster
@@ -53,6 +58,7 @@ class SettlePorts:
     failpoint: Failpoint
     actor: str
     limits: SettlingLimits = SettlingLimits()
+    tally: Tally = field(default_factory=NoTally)
 
 
 @dataclass(slots=True)
@@ -116,7 +122,9 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
         # What somebody else ended and released since the first look is held no more.
         _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
-        settled.moved += ports.queue.cancel_broken(broken)
+        if ports.queue.cancel_broken(broken):
+            settled.moved += 1
+            ports.tally.ended(JobState.CANCELLED, Reason.DEPENDENCY_FAILED)
     return settled
 
 
@@ -202,9 +210,11 @@ def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Driv
 def end(ports: SettlePorts, attempt: LiveAttempt, seen: Finished) -> bool:
     """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
     past = ports.queue.past_attempts(attempt.ref)
-    moved = ports.queue.end(ending(attempt, seen, past, ports.limits, actor=ports.actor))
+    found = ending(attempt, seen, past, ports.limits, actor=ports.actor)
+    moved = ports.queue.end(found)
     ports.failpoint("settle.after_move")
     if moved:
+        ports.tally.ended(MOVES[found.move].target, found.reason)
         _release(ports, attempt.ref)
     return moved
 
@@ -225,6 +235,7 @@ def ending(
     deliveries = end_notices(attempt, move, seen.reason, seen, detail)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
+    deliveries += usage_filings(attempt.ref, seen, limits.measured_late_seconds)
     return Ending(
         ref=attempt.ref,
         move=move,

@@ -26,7 +26,7 @@ def post(connection: Connection, deliveries: Sequence[Delivery]) -> None:
         connection.execute(statement("post_outbox"), {"items": json.dumps(items)})
 
 
-def _item(delivery: Delivery) -> dict[str, str | int | None]:
+def _item(delivery: Delivery) -> dict[str, str | float | None]:
     return {
         "job_id": delivery.ref.job_id,
         "attempt": delivery.ref.attempt,
@@ -34,6 +34,7 @@ def _item(delivery: Delivery) -> dict[str, str | int | None]:
         "channel": delivery.channel,
         "recipient": delivery.recipient,
         "body": delivery.body,
+        "after_seconds": delivery.after_seconds,
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import RowMapping
 
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobId, JobState
+from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.queueing import LiveAttempt
@@ -40,6 +41,11 @@ def image_of(stored: dict[str, str | bool | None]) -> Image:
 def image_column(image: Image) -> dict[str, str | bool | None]:
     """An image as its column."""
     return {**asdict(image), "kind": image.kind.value}
+
+
+def usage_of(row: RowMapping) -> Usage:
+    """The columns of what an attempt used."""
+    return Usage(**{each.name: row[each.name] for each in fields(Usage)})
 
 
 def submission_of(row: RowMapping) -> Submission:

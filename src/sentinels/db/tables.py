@@ -297,3 +297,15 @@ signs = Table(
     now("since", comment="first heard"),
     now("at", comment="last heard"),
 )
+
+usage_series = Table(
+    "usage_series",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column(
+        "series", JSONB, nullable=False, comment="seconds since the start and a value, by quantity"
+    ),
+    now("filed_at"),
+    PrimaryKeyConstraint("job_id", "attempt"),
+)

@@ -5,6 +5,7 @@
                         started.json  the runner, before the program: at most one program a folder
                         stop.json     whoever asks for the end
                         log, output/  the program (work/ is its copy of the code)
+                        usage         the runner, while the program runs
                         runner.log    the runner, where it fails itself
                         exit.json     the runner, when the program has ended
                         outputs.json  the runner, or a later collection
@@ -40,6 +41,7 @@ class WorkloadFolder:
         self.started = path / "started.json"
         self.stop = path / "stop.json"
         self.log = path / "log"
+        self.usage = path / "usage"
         self.runner_log = path / "runner.log"
         self.output = path / "output"
         self.work = path / "work"

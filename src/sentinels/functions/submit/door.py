@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from flask import Request
 
+from sentinels.core.meter import Meter
+from sentinels.core.metering import UsageFile
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
@@ -63,7 +65,8 @@ class FrontDoor:
     """The verbs' ports and what is read from.
 
     ``probes`` are the parts that ``sentinels doctor`` asks besides the database; ``hears_jobs``:
-    the cluster is one that sends Job events.
+    the cluster is one that sends Job events. ``meter`` says what workloads use and ``usage_file``
+    what ended ones used; each None where there is none.
     """
 
     ports: SubmitPorts
@@ -76,6 +79,8 @@ class FrontDoor:
     patience: Patience
     telemetry: Telemetry
     kept_logs: KeptLogs = field(default_factory=KeptLogs)
+    meter: Meter | None = None
+    usage_file: UsageFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

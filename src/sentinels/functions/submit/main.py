@@ -14,16 +14,24 @@ from flask import Request, Response
 from sentinels.clock import utc_now
 from sentinels.core.policy import Policy
 from sentinels.core.submitting import SubmitPorts
+from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.reading import PostgresReading
+from sentinels.db.usage import PostgresUsageFile
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.handler import handle
 from sentinels.functions.submit.health_probes import probes_from
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_meter,
+    make_surroundings,
+    make_tracker,
+)
 from sentinels.services.events import HttpEvents
 from sentinels.settings import Settings, make_failpoint
 
@@ -33,7 +41,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
-    PulseCollector(reading, telemetry.registry)
+    surroundings = make_surroundings(settings, policy)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(engine), surroundings)
     return FrontDoor(
         ports=SubmitPorts(
             queue=PostgresIntake(engine, failpoint),
@@ -52,6 +61,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        meter=make_meter(settings),
+        usage_file=PostgresUsageFile(engine),
     )
 
 

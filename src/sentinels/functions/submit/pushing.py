@@ -11,7 +11,7 @@ from http import HTTPStatus
 from flask import Response
 
 from sentinels.core.errors import InvalidRequest
-from sentinels.core.job import JobState
+from sentinels.core.job import JobState, Reason
 from sentinels.core.ports import Json
 from sentinels.core.previewing import preview
 from sentinels.core.queueing import Pushed
@@ -33,6 +33,7 @@ def push_jobs(ask: Ask) -> Response:
         found = preview(ports, ask.caller, ask.door.cluster, **body)
         return reply({"workloads": found})
     pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
+    ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
     status = HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED
     return reply(_pushed_json(ask, pushed), status)
 
@@ -43,6 +44,8 @@ def cancel_job(ask: Ask) -> Response:
     state = cancel(ask.door.ports, ask.caller, job.id)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
     effect = "cancelled" if state is JobState.CANCELLED else "requested"
+    if state is JobState.CANCELLED:  # it waited; the end of a live one is counted when it is seen
+        ask.door.telemetry.tally.ended(state, Reason.CANCELLED)
     return reply({"job": shaped[0], "effect": effect})
 
 

@@ -1,7 +1,7 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
+``logs``, ``usage``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from flask import Response
 from sentinels.core.job import JobState
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import (
+    artifacts,
+    browsing,
+    health,
+    logs,
+    pushing,
+    retiring,
+    usage,
+)
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
 
@@ -116,6 +124,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
             Param("tail", "Begin with the last so many lines instead.", 0, 100_000),
             _WAIT,
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/usage",
+        "What an attempt uses over time, or used, and what would have sufficed.",
+        usage.show_usage,
+        {200: "Usage"},
+        (_ATTEMPT, Param("points", "How many samples of each quantity at most.", 2, 500, 120)),
     ),
     Route(
         "POST",
