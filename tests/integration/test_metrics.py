@@ -171,22 +171,24 @@ def test_the_outbox_is_told_by_channel_and_a_channel_that_has_nothing_with_zero(
     desk.tick()
     desk.cluster.seen[ref(job)] = Finished("uid", None, 0, None, datetime.now(UTC))
     desk.tick()
-    desk.change("UPDATE outbox SET due_at = now() - interval '90 seconds'")
+    desk.change("UPDATE outbox SET created_at = now() - interval '90 seconds', due_at = now()")
     found = gauges(desk, channels=("messenger", "usage"))
     assert value(found, "outbox_pending", channel="messenger") == 1
-    assert 90 <= value(found, "outbox_overdue_seconds", channel="messenger") < 120
+    assert 90 <= value(found, "outbox_lag_seconds", channel="messenger") < 120
     assert value(found, "outbox_pending", channel="usage") == 0
-    assert value(found, "outbox_overdue_seconds", channel="usage") == 0
+    assert value(found, "outbox_lag_seconds", channel="usage") == 0
 
 
-def test_what_is_due_only_later_is_not_overdue(desk: Desk) -> None:
+def test_what_is_due_only_later_lags_only_where_it_was_tried(desk: Desk) -> None:
     job = desk.job()
     desk.tick()
     desk.cluster.seen[ref(job)] = Finished("uid", None, 0, None, datetime.now(UTC))
     desk.tick()
-    desk.change("UPDATE outbox SET due_at = now() + interval '90 seconds'")
-    found = gauges(desk)
-    assert value(found, "outbox_overdue_seconds", channel="messenger") == 0
+    ago, later = "created_at = now() - interval '1 hour'", "due_at = now() + interval '90 seconds'"
+    desk.change(f"UPDATE outbox SET {ago}, {later}")
+    assert value(gauges(desk), "outbox_lag_seconds", channel="messenger") == 0
+    desk.change("UPDATE outbox SET tries = 7")
+    assert value(gauges(desk), "outbox_lag_seconds", channel="messenger") >= 3600
 
 
 def test_the_databases_size_is_told_and_its_volumes_where_it_is_known(desk: Desk) -> None:

@@ -41,10 +41,10 @@ class TeamCount:
 
 @dataclass(frozen=True, slots=True)
 class OutboxCount:
-    """Deliveries of one channel that are pending, and how long the oldest due one was not taken."""
+    """Deliveries of one channel that are pending, and how long the oldest waits that was due."""
 
     pending: int
-    overdue_seconds: float
+    lag_seconds: float
 
 
 class Use(StrEnum):

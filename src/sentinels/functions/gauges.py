@@ -195,10 +195,10 @@ def _work(state: _State, channels: Sequence[str]) -> Iterator[Metric]:
         {(channel,): found.pending for channel, found in outbox.items()},
     )
     yield _labelled(
-        "outbox_overdue_seconds",
-        "How long the oldest due delivery of a channel was not taken.",
+        "outbox_lag_seconds",
+        "How long the oldest delivery of a channel waits that was due, tried or not.",
         ("channel",),
-        {(channel,): found.overdue_seconds for channel, found in outbox.items()},
+        {(channel,): found.lag_seconds for channel, found in outbox.items()},
     )
     letters = pulse.dead_letters
     yield _gauge("dead_letters_last_day", "Events that a Broker could not deliver.", letters)
