@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chart.conftest import helm
+
+__all__ = ["helm"]
+
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """All of this tier is marked ``services``."""
