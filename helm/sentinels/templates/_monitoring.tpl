@@ -101,6 +101,7 @@ subjects: [{kind: ServiceAccount, name: {{ $name }}, namespace: {{ $root.Release
 {{/* Alertmanager's own settings: to Slack, where it is known. */}}
 {{- define "sentinels.alertmanagerSettings" -}}
 {{- $key := include "sentinels.slackKey" . -}}
+templates: [/etc/alertmanager/slack.tmpl]
 route:
   receiver: {{ empty $key | ternary "nobody" "slack" }}
   group_by: [alertname]
@@ -126,11 +127,12 @@ receivers:
         api_url_file: /etc/slack/webhook
         {{- end }}
         send_resolved: true
-        color: '{{ "{{" }} if eq .Status "firing" {{ "}}" }}danger{{ "{{" }} else {{ "}}" }}good{{ "{{" }} end {{ "}}" }}'
-        title: '{{ "{{" }} if eq .Status "resolved" {{ "}}" }}Resolved: {{ "{{" }} end {{ "}}" }}{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        username: Sentinels
+        color: '{{ `{{ template "sentinels.colour" . }}` }}'
+        title: '{{ `{{ template "sentinels.title" . }}` }}'
         title_link: ""
-        text: '{{ "{{" }} range .Alerts {{ "}}" }}{{ "{{" }} .Annotations.description {{ "}}" }} {{ "{{" }} end {{ "}}" }}'
-        fallback: '{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        text: '{{ `{{ template "sentinels.text" . }}` }}'
+        fallback: '{{ `{{ template "sentinels.title" . }}` }}'
   {{- end }}
 {{- end -}}
 
