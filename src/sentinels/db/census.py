@@ -70,9 +70,7 @@ def _teams(waiting: Sequence[RowMapping], live: Sequence[RowMapping]) -> Mapping
 
 
 def _outbox(rows: Sequence[RowMapping]) -> Mapping[str, OutboxCount]:
-    return {
-        row["channel"]: OutboxCount(row["pending"], float(row["lag_seconds"])) for row in rows
-    }
+    return {row["channel"]: OutboxCount(row["pending"], float(row["lag_seconds"])) for row in rows}
 
 
 def _nodes(connection: Connection) -> Sequence[NodeView]:
