@@ -146,7 +146,12 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "your-alertmanager": {
             "alertmanager": {"enabled": False, "external": {"target": f"alerts.{OUTSIDE}:9093"}},
-            "prometheus": {"keep": "90d", "keepSize": "", "interval": "10s"},
+            "prometheus": {
+                "keep": "90d",
+                "keepSize": "",
+                "interval": "10s",
+                "dcgm": {"discover": True, "targets": [f"gpu.{OUTSIDE}:9400"]},
+            },
             "grafana": {"publicUrl": f"https://grafana.{OUTSIDE}"},
         },
         "channel": {"alertmanager": {"channel": "#on-call", "slackKey": "webhook"}},

@@ -12,9 +12,10 @@ from typing import NoReturn
 import pytest
 
 from tests.acceptance.conftest import machine, used_home
+from tests.chart.conftest import helm
 from tests.support.search_node import NoSearchNode, SearchNode, running_search_node
 
-__all__ = ["machine", "used_home"]
+__all__ = ["helm", "machine", "used_home"]
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

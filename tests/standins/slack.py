@@ -188,9 +188,8 @@ def place_of(channel: str) -> str:
 
 def _usual(path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
     if path == WEBHOOK:
-        return (
-            Answer(body="ok", keeps=True) if fields.get("text") else webhook_refused(400, "no_text")
-        )
+        said = fields.get("text") or fields.get("attachments")
+        return Answer(body="ok", keeps=True) if said else webhook_refused(400, "no_text")
     if path not in {CHAT, AUTH}:
         return refused("unknown_method")
     if not authorization.startswith("Bearer xoxb-"):

@@ -12,12 +12,13 @@ from sentinels.clock import utc_now
 from sentinels.core.address import Service
 from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.dispatching import DispatchPorts, run_pass
-from sentinels.core.filing import DOSSIER, Filer
+from sentinels.core.filing import DOSSIER, LineFiler
 from sentinels.core.job import JobId
 from sentinels.core.log_keeping import LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.meter import Meter
+from sentinels.core.metering import USAGE, UsageFiler
 from sentinels.core.notice import LOGS, TRACKER
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
@@ -32,6 +33,8 @@ from sentinels.db.admission import PostgresDispatchQueue
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
+from sentinels.db.usage import PostgresUsageFile
+from sentinels.functions.telemetry import Telemetry
 from tests.support.scripted import ScriptedCluster
 
 
@@ -87,6 +90,7 @@ class Desk:
     store: LogStore | None = None
     max_launches: int = 50
     paced: bool = False
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def push(self, key: str | None = None, **config: object) -> Pushed:
         ports = SubmitPorts(
@@ -108,7 +112,13 @@ class Desk:
 
     def settle(self, actor: str = "dispatch") -> SettlePorts:
         return SettlePorts(
-            self.queue, self.cluster, utc_now, self.failpoint, actor, limits=self.limits
+            self.queue,
+            self.cluster,
+            utc_now,
+            self.failpoint,
+            actor,
+            limits=self.limits,
+            tally=self.telemetry.tally,
         )
 
     def tick(self) -> PassReport:
@@ -131,7 +141,8 @@ class Desk:
         couriers: dict[str, Courier] = {
             TRACKER: Recorder(outbox, settle.cluster, self.tracker, "", logs).deliver,
             LOGS: LogCourier(settle.cluster, self.store).deliver,
-            DOSSIER: Filer(outbox, self.store, self.meter).deliver,
+            DOSSIER: LineFiler(outbox, self.store).deliver,
+            USAGE: UsageFiler(outbox, self.meter, PostgresUsageFile(self.engine)).deliver,
         }
         deliver = DeliverPorts(outbox, couriers, settle.failpoint)
         return NotifyPorts(settle, deliver, self.tell, lambda: self.told(self.tell()), self.pokes)

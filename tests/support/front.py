@@ -38,6 +38,7 @@ from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
+from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
@@ -280,7 +281,7 @@ def make_door(
     )
     reading, telemetry = PostgresReading(desk.engine, policy=desk.policy), Telemetry()
     asking = asking or PostgresAsking(settings.report_database_url)
-    PulseCollector(reading, telemetry.registry)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(desk.engine))
     return FrontDoor(
         ports=ports,
         reading=reading,

@@ -148,7 +148,10 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
   "search_url" (include "sentinels.searchSecret" . | empty | ternary (include "sentinels.searchUrl" .) "")
   "logs_page_url" (include "sentinels.logsPageUrl" .)
-  "prometheus_url" (include "sentinels.prometheusUrl" .) -}}
+  "prometheus_url" (include "sentinels.prometheusUrl" .)
+  "dispatch_schedule" .Values.functions.tick.dispatch
+  "notify_schedule" .Values.functions.tick.notify
+  "database_volume" (.Values.postgresql.enabled | ternary .Values.postgresql.persistence.size "") -}}
 {{- range $name, $value := merge (dict) .Values.settings $own }}
 {{- if not (eq (toString $value) "") }}
 SENTINELS_{{ upper $name }}: {{ (kindIs "string" $value | ternary $value (toJson $value)) | quote }}

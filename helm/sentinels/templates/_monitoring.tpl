@@ -29,6 +29,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What Prometheus works out by itself, for the namespaces that the teams have. */}}
+{{- define "sentinels.recordingRules" -}}
+{{ .Files.Get "files/recording.yml" | replace "sen-" (.Values.settings.namespace_prefix | default "sen-") }}
+{{- end -}}
+
+{{/* What it alerts of. */}}
+{{- define "sentinels.alertRules" -}}
+{{ .Files.Get "files/alerts.yml" | replace "> 12 * 3600" (printf "> %v * 3600" .Values.prometheus.waitHours) }}
+{{- end -}}
+
 {{/* Which key of Slack's secret alerts are sent with: token or webhook; empty: nobody is told. */}}
 {{- define "sentinels.slackKey" -}}
 {{- if .Values.slack.existingSecret -}}
@@ -91,12 +101,19 @@ subjects: [{kind: ServiceAccount, name: {{ $name }}, namespace: {{ $root.Release
 {{/* Alertmanager's own settings: to Slack, where it is known. */}}
 {{- define "sentinels.alertmanagerSettings" -}}
 {{- $key := include "sentinels.slackKey" . -}}
+templates: [/etc/alertmanager/slack.tmpl]
 route:
   receiver: {{ empty $key | ternary "nobody" "slack" }}
   group_by: [alertname]
   group_wait: 15s
   group_interval: 2m
   repeat_interval: 6h
+# What follows from another trouble is not told beside it.
+inhibit_rules:
+  - source_matchers: [alertname="SentinelsDatabaseIsDown"]
+    target_matchers: [alertname=~"Sentinels(IsSilent|MakesNoPass|SourceIsSilent|OutboxIsStuck)"]
+  - source_matchers: [alertname="SentinelsMakesNoPass"]
+    target_matchers: [alertname=~"Sentinels(SourceIsSilent|LaunchesAreAbandoned)"]
 receivers:
   - name: nobody
   {{- if $key }}
@@ -110,11 +127,12 @@ receivers:
         api_url_file: /etc/slack/webhook
         {{- end }}
         send_resolved: true
-        color: '{{ "{{" }} if eq .Status "firing" {{ "}}" }}danger{{ "{{" }} else {{ "}}" }}good{{ "{{" }} end {{ "}}" }}'
-        title: '{{ "{{" }} if eq .Status "resolved" {{ "}}" }}Resolved: {{ "{{" }} end {{ "}}" }}{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        username: Sentinels
+        color: '{{ `{{ template "sentinels.colour" . }}` }}'
+        title: '{{ `{{ template "sentinels.title" . }}` }}'
         title_link: ""
-        text: '{{ "{{" }} range .Alerts {{ "}}" }}{{ "{{" }} .Annotations.description {{ "}}" }} {{ "{{" }} end {{ "}}" }}'
-        fallback: '{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        text: '{{ `{{ template "sentinels.text" . }}` }}'
+        fallback: '{{ `{{ template "sentinels.title" . }}` }}'
   {{- end }}
 {{- end -}}
 

@@ -43,6 +43,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels explain 12",
         "Experiments",
     ),
+    "usage": Command(
+        "sentinels.cli.usage:usage",
+        "Show what a job uses over time, and what would have sufficed.",
+        "sentinels usage 12 --watch",
+        "Experiments",
+    ),
     "wait": Command(
         "sentinels.cli.wait:wait",
         "Wait until jobs have ended; exit code 1 if one did not succeed.",

@@ -376,6 +376,6 @@ class Outbox(Protocol):
         """Everything the attempt left has reached the tracker."""
         ...
 
-    def record_dossier(self, ref: WorkloadRef, dossier: Dossier, usage: Usage) -> None:
-        """Complete an ended attempt's dossier and what it used; what was there before stays."""
+    def record_dossier(self, ref: WorkloadRef, dossier: Dossier) -> None:
+        """Complete an ended attempt's dossier that has no lines; one that has some stays."""
         ...

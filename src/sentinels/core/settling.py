@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from sentinels.core.audience import NoticeRules
 from sentinels.core.dossier import NOTHING_SAID, Cause, Dossier, Testimony, bounded
 from sentinels.core.errors import ClusterUnavailable
-from sentinels.core.filing import filings
-from sentinels.core.job import JobState, Move, Outcome, Reason
+from sentinels.core.filing import line_filings
+from sentinels.core.job import MOVES, JobState, Move, Outcome, Reason
+from sentinels.core.metering import usage_filings
 from sentinels.core.notice import LOGS, TRACKER, end_notices
 from sentinels.core.noticing import noticed_end, noticed_start
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
@@ -30,6 +31,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
+from sentinels.core.tallying import NoTally, Tally
 from sentinels.core.text import storable
 from sentinels.core.workload import WorkloadRef
 
@@ -43,9 +45,10 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
-    ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``,
-    ``meter``: there is one, from which a dossier is completed.
-    ``rules`` are the administrator's for notices.
+    ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``: there
+    is one, from which a dossier is completed. ``measured_late_seconds``: how long after an end the
+    last of what it used is known; None: nothing measures. ``rules`` are the administrator's for
+    notices.
     """
 
     lease_seconds: float = 30.0
@@ -53,13 +56,13 @@ class SettlingLimits:
     tracked: bool = True
     ships_logs: bool = False
     log_store: bool = False
-    meter: bool = False
+    measured_late_seconds: float | None = None
     rules: NoticeRules = field(default_factory=NoticeRules)
 
 
 @dataclass(frozen=True, slots=True)
 class SettlePorts:
-    """What settling stands on. ``actor`` is written into the events."""
+    """What settling stands on. ``actor`` is written into the events; ``tally`` counts."""
 
     queue: SettlingQueue
     cluster: Cluster
@@ -67,6 +70,7 @@ class SettlePorts:
     failpoint: Failpoint
     actor: str
     limits: SettlingLimits = SettlingLimits()
+    tally: Tally = field(default_factory=NoTally)
 
 
 @dataclass(slots=True)
@@ -131,7 +135,9 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
         # What somebody else ended and released since the first look is held no more.
         _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
-        settled.moved += ports.queue.cancel_broken(broken, ports.limits.rules)
+        if ports.queue.cancel_broken(broken, ports.limits.rules):
+            settled.moved += 1
+            ports.tally.ended(JobState.CANCELLED, Reason.DEPENDENCY_FAILED)
     return settled
 
 
@@ -236,9 +242,11 @@ def end(
 ) -> bool:
     """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
     past = ports.queue.past_attempts(attempt.ref)
-    moved = ports.queue.end(ending(attempt, seen, said, past, ports.limits, actor=ports.actor))
+    found = ending(attempt, seen, said, past, ports.limits, actor=ports.actor)
+    moved = ports.queue.end(found)
     ports.failpoint("settle.after_move")
     if moved:
+        ports.tally.ended(MOVES[found.move].target, found.reason)
         _release(ports, attempt.ref)
     return moved
 
@@ -264,9 +272,9 @@ def ending(
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
     if limits.ships_logs:
         deliveries.append(Delivery(attempt.ref, "ship", LOGS))
-    deliveries += filings(
-        attempt.ref, seen, dossier, log_store=limits.log_store, meter=limits.meter
-    )
+    if limits.log_store:
+        deliveries += line_filings(attempt.ref, seen, dossier)
+    deliveries += usage_filings(attempt.ref, seen, limits.measured_late_seconds)
     return Ending(
         ref=attempt.ref,
         move=move,

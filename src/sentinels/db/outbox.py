@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine
 
 from sentinels.core.dossier import Dossier, dossier_json, read_dossier
 from sentinels.core.job import JobState, Reason
-from sentinels.core.observation import Usage
 from sentinels.core.ports import TrackerRun
 from sentinels.core.queueing import Delivery, DueDelivery, EndedAttempt
 from sentinels.core.workload import WorkloadRef
@@ -119,13 +117,12 @@ class PostgresOutbox:
         with transaction(self._engine) as connection:
             connection.execute(statement("record_outputs"), changes)
 
-    def record_dossier(self, ref: WorkloadRef, dossier: Dossier, usage: Usage) -> None:
+    def record_dossier(self, ref: WorkloadRef, dossier: Dossier) -> None:
         """See ``Outbox.record_dossier``."""
         changes = {
             "job_id": ref.job_id,
             "attempt": ref.attempt,
             "dossier": json.dumps(dossier_json(dossier)),
-            **asdict(usage),
         }
         with transaction(self._engine) as connection:
             connection.execute(statement("record_dossier"), changes)

@@ -322,3 +322,15 @@ locks = Table(
     metadata,
     Column("name", Text, primary_key=True, comment="dispatch: held by a pass that admits jobs"),
 )
+
+usage_series = Table(
+    "usage_series",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column(
+        "series", JSONB, nullable=False, comment="seconds since the start and a value, by quantity"
+    ),
+    now("filed_at"),
+    PrimaryKeyConstraint("job_id", "attempt"),
+)

@@ -6,6 +6,7 @@
                         stop.json     whoever asks for the end
                         log, output/  the program (work/ is its copy of the code)
                         log.times     the runner, before each piece of the log
+                        usage         the runner, while the program runs
                         runner.log    the runner, where it fails itself
                         exit.json     the runner, when the program has ended
                         outputs.json  the runner, or a later collection
@@ -43,6 +44,7 @@ class WorkloadFolder:
         self.stop = path / "stop.json"
         self.log = path / "log"
         self.log_times = path / "log.times"
+        self.usage = path / "usage"
         self.runner_log = path / "runner.log"
         self.output = path / "output"
         self.work = path / "work"

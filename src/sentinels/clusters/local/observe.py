@@ -68,13 +68,19 @@ def _finished(folder: WorkloadFolder, uid: str, ended: Record, node: str) -> Fin
         finished_at=_moment(ended, "finished_at"),
         message=str(ended["message"] or ""),
         node=node,
-        usage=Usage(
-            peak_memory_bytes=_whole(ended, "peak_memory_bytes"),
-            cpu_seconds=_real(ended, "cpu_seconds"),
-            peak_gpu_memory_bytes=_whole(ended, "peak_gpu_memory_bytes"),
-            mean_gpu_percent=_real(ended, "mean_gpu_percent"),
-        ),
+        usage=usage_of(ended),
         outputs_complete=_sent(folder),
+    )
+
+
+def usage_of(ended: Record) -> Usage:
+    """What a runner measured, from its exit record."""
+    return Usage(
+        peak_memory_bytes=_whole(ended, "peak_memory_bytes"),
+        cpu_seconds=_real(ended, "cpu_seconds"),
+        peak_gpu_memory_bytes=_whole(ended, "peak_gpu_memory_bytes"),
+        mean_gpu_percent=_real(ended, "mean_gpu_percent"),
+        peak_cpu_cores=_real(ended, "peak_cpu_cores"),
     )
 
 

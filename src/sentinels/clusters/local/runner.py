@@ -110,6 +110,7 @@ def _exit_record(started_at: str, ended: Ended) -> Record:
         "cpu_seconds": ended.cpu_seconds,
         "peak_gpu_memory_bytes": ended.peak_gpu_memory_bytes,
         "mean_gpu_percent": ended.mean_gpu_percent,
+        "peak_cpu_cores": ended.peak_cpu_cores,
     }
 
 

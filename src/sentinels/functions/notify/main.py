@@ -18,11 +18,12 @@ from flask import Request, Response
 
 from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
-from sentinels.core.filing import DOSSIER, Filer
+from sentinels.core.filing import DOSSIER, LineFiler
 from sentinels.core.log_keeping import LogChores, LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.meter import Meter
+from sentinels.core.metering import USAGE, UsageFiler
 from sentinels.core.notice import LOGS, TRACKER
 from sentinels.core.notifying import NotifyPorts, deliver_due, workload_changed
 from sentinels.core.policy import Policy
@@ -37,6 +38,7 @@ from sentinels.db.engine import make_engine
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.reading import PostgresReading
+from sentinels.db.usage import PostgresUsageFile
 from sentinels.db.vitals import PostgresVitals
 from sentinels.functions.dead_letters import PATH
 from sentinels.functions.events import EventFunction
@@ -64,17 +66,21 @@ def _build(settings: Settings) -> EventFunction:
     queue = PostgresAttempts(engine, lease_seconds=settings.lease_seconds)
     cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
     store, meter = make_log_store(settings), make_meter(settings)
+    vitals, telemetry = PostgresVitals(engine), Telemetry()
     logs = LogReader(cluster, store, None, utc_now)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url, logs)
     couriers: dict[str, Courier] = {
         TRACKER: recorder.deliver,
         LOGS: LogCourier(cluster, store).deliver,
-        DOSSIER: Filer(outbox, store, meter).deliver,
+        DOSSIER: LineFiler(outbox, store).deliver,
+        USAGE: UsageFiler(outbox, meter, PostgresUsageFile(engine)).deliver,
     }
     telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
     teller = Teller(partial(tell_due, telling))
     ports = NotifyPorts(
-        settle=make_settle(settings, queue, cluster, failpoint, actor="notify"),
+        settle=make_settle(
+            settings, queue, cluster, failpoint, actor="notify", tally=telemetry.tally
+        ),
         deliver=DeliverPorts(outbox, couriers, failpoint),
         tell=teller.run,
         tell_soon=teller.start,
@@ -86,7 +92,6 @@ def _build(settings: Settings) -> EventFunction:
         deliver=partial(deliver_due, ports),
         watch=_watches(settings, _Sight(survey, cluster, store, meter)),
     )
-    vitals, telemetry = PostgresVitals(engine), Telemetry()
     letters = DeadLetters(vitals, telemetry.registry)
     signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
     return EventFunction(

@@ -18,6 +18,8 @@ from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
+from sentinels.core.meter import Meter
+from sentinels.core.metering import UsageFile
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.preferences import Preferences
 from sentinels.core.queueing import Caller
@@ -92,7 +94,8 @@ class FrontDoor:
     ``probes`` are the parts that ``sentinels doctor`` asks besides the database; ``hears_jobs``:
     the cluster is one that sends Job events. ``logs`` reads what jobs printed, ``store`` keeps it
     (None: nothing does), ``logs_page`` is where people look at a job's lines in a browser, with
-    ``{job}`` for its id.
+    ``{job}`` for its id. ``meter`` says what workloads use and ``usage_file`` what ended ones used;
+    each None where there is none.
     """
 
     ports: SubmitPorts
@@ -111,6 +114,8 @@ class FrontDoor:
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""
+    meter: Meter | None = None
+    usage_file: UsageFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.telling import TellPorts
 from sentinels.db.asking import PostgresAsking
+from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
+from sentinels.db.usage import PostgresUsageFile
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
@@ -38,7 +40,9 @@ from sentinels.functions.wiring import (
     begin,
     make_cluster,
     make_log_store,
+    make_meter,
     make_rules,
+    make_surroundings,
     make_tracker,
 )
 from sentinels.services.events import HttpEvents
@@ -58,7 +62,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     messengers, rules = sound_messengers_from(settings), make_rules(settings)
     telling = TellPorts(PostgresNotices(engine), messengers, failpoint, time.sleep)
     notices = NoticeDesk(PostgresPreferences(engine), telling, rules, names_in(messengers))
-    PulseCollector(reading, telemetry.registry)
+    surroundings = make_surroundings(settings, policy)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(engine), surroundings)
     return FrontDoor(
         ports=SubmitPorts(
             queue=PostgresIntake(engine, failpoint, rules),
@@ -88,6 +93,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         store=store,
         logs_page=settings.logs_page_url,
         notices=notices,
+        meter=make_meter(settings),
+        usage_file=PostgresUsageFile(engine),
     )
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from flask import Response
 
 from sentinels.core.errors import InvalidRequest
-from sentinels.core.job import JobState
+from sentinels.core.job import JobState, Reason
 from sentinels.core.ports import Json
 from sentinels.core.previewing import preview
 from sentinels.core.queueing import Pushed
@@ -42,6 +42,8 @@ def cancel_job(ask: Ask) -> Response:
     state = cancel(ask.door.ports, ask.caller, job.id)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
     effect = "cancelled" if state is JobState.CANCELLED else "requested"
+    if state is JobState.CANCELLED:  # it waited; the end of a live one is counted when it is seen
+        ask.door.telemetry.tally.ended(state, Reason.CANCELLED)
     return reply({"job": shaped[0], "effect": effect})
 
 

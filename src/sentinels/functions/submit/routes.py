@@ -1,8 +1,8 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``, ``asking``,
-``choosing``, ``health``; ``openapi`` for the document.
+``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
+``asking``, ``choosing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sentinels.functions.submit import (
     pushing,
     rerunning,
     retiring,
+    usage,
 )
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
@@ -140,6 +141,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         dossiers.show_dossier,
         {200: "Dossier"},
         (_ATTEMPT,),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/usage",
+        "What an attempt uses over time, or used, and what would have sufficed.",
+        usage.show_usage,
+        {200: "Usage"},
+        (_ATTEMPT, Param("points", "How many samples of each quantity at most.", 2, 500, 120)),
     ),
     Route(
         "POST",

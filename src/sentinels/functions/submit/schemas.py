@@ -10,9 +10,11 @@ from sentinels.core.address import Service
 from sentinels.core.dossier import Part
 from sentinels.core.job import JobState, Reason, ReasonClass
 from sentinels.core.log_reading import Source
+from sentinels.core.meter import Quantity
 from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.ports import Json
 from sentinels.core.reading import WAITING_BOUND
+from sentinels.core.sizing import Verdict
 
 Schema = dict[str, Json]
 
@@ -102,6 +104,17 @@ _JOB: dict[str, Schema] = {
     "event": _WHOLE,
 }
 
+_REQUEST = _object({"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)})
+_USED = _object(
+    {
+        "peak_memory_bytes": _or_null(_WHOLE),
+        "cpu_seconds": _or_null(_NUMBER),
+        "peak_gpu_memory_bytes": _or_null(_WHOLE),
+        "mean_gpu_percent": _or_null(_NUMBER),
+        "peak_cpu_cores": _or_null(_NUMBER),
+    }
+)
+
 _ATTEMPT: dict[str, Schema] = {
     "attempt": _WHOLE,
     "state": _one_of("launching", "pending", "running", "finished"),
@@ -116,15 +129,7 @@ _ATTEMPT: dict[str, Schema] = {
     "resources": _object(
         {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
     ),
-    "usage": _object(
-        {
-            "peak_memory_bytes": _or_null(_WHOLE),
-            "cpu_seconds": _or_null(_NUMBER),
-            "peak_gpu_memory_bytes": _or_null(_WHOLE),
-            "mean_gpu_percent": _or_null(_NUMBER),
-            "peak_cpu_cores": _or_null(_NUMBER),
-        }
-    ),
+    "usage": _USED,
     "mlflow_run_id": _or_null(_TEXT),
     "mlflow_url": _or_null(_TEXT),
 }
@@ -279,6 +284,51 @@ _DOSSIER: dict[str, Schema] = {
     "attempts": _list_of(_named("Attempt")),
 }
 
+_QUANTITY: dict[str, Schema] = {
+    "name": _one_of(*Quantity),
+    "unit": _one_of("cores", "bytes", "percent", "bytes a second"),
+    "asked": _or_null(_NUMBER),
+    "now": {"type": "number", "description": "The last sample."},
+    "mean": _NUMBER,
+    "p95": {"type": "number", "description": "Of twenty samples, one is larger."},
+    "peak": _NUMBER,
+    "samples": {
+        **_list_of({"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}),
+        "description": "Pairs of seconds since started_at and a value.",
+    },
+}
+
+_USAGE: dict[str, Schema] = {
+    "job": _WHOLE,
+    "attempt": {"type": "integer", "description": "0 for a job that was never launched."},
+    "live": _FLAG,
+    "started_at": _or_null(_MOMENT),
+    "finished_at": _or_null(_MOMENT),
+    "asked": _or_null(_REQUEST),
+    "used": _USED,
+    "source": {**_or_null(_TEXT), "description": "Who measured, or that it was kept."},
+    "unavailable": {
+        **_or_null(_object({"detail": _TEXT, "remedy": _or_null(_TEXT)})),
+        "description": "Why there are no quantities although there may be some.",
+    },
+    "notes": {**_list_of(_TEXT), "description": "What is not there, and why."},
+    "quantities": _list_of(_object(_QUANTITY)),
+    "sizing": {
+        **_list_of(
+            _object(
+                {
+                    "resource": _one_of("cpu", "memory", "gpu"),
+                    "share": {"type": "number", "description": "Of what was asked for."},
+                    "verdict": _one_of(*Verdict),
+                    "enough": {**_or_null(_TEXT), "description": "As a config says it."},
+                    "sentence": _TEXT,
+                }
+            )
+        ),
+        "description": "What was asked for against what was used, once it has ended.",
+    },
+}
+
 _FAULT: dict[str, Schema] = {
     "field": _TEXT,
     "message": _TEXT,
@@ -348,6 +398,7 @@ SCHEMAS: dict[str, Schema] = {
     "Events": _object({"events": _list_of(_object(_EVENT))}),
     "Log": _object(_LOG),
     "Dossier": _object(_DOSSIER),
+    "Usage": _object(_USAGE),
     "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
     "Artifacts": _object(
         {

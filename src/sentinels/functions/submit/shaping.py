@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
+from sentinels.core.observation import Usage
 from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_cpu, format_memory
 from sentinels.core.reading import (
@@ -69,7 +70,6 @@ def request_json(resources: Resources) -> dict[str, Json]:
 
 def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json]:
     """One attempt of a job; ``pages`` are the tracker's."""
-    usage = attempt.usage
     return {
         "attempt": attempt.attempt,
         "state": _attempt_state(attempt),
@@ -82,15 +82,20 @@ def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json
         "finished_at": time_json(attempt.finished_at),
         "outputs": _outputs(attempt),
         "resources": request_json(attempt.resources),
-        "usage": {
-            "peak_memory_bytes": usage.peak_memory_bytes,
-            "cpu_seconds": usage.cpu_seconds,
-            "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
-            "mean_gpu_percent": usage.mean_gpu_percent,
-            "peak_cpu_cores": usage.peak_cpu_cores,
-        },
+        "usage": usage_json(attempt.usage),
         "mlflow_run_id": attempt.mlflow_run_id,
         "mlflow_url": pages.run if pages else None,
+    }
+
+
+def usage_json(usage: Usage) -> dict[str, Json]:
+    """What an attempt used at most and in all."""
+    return {
+        "peak_memory_bytes": usage.peak_memory_bytes,
+        "cpu_seconds": usage.cpu_seconds,
+        "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
+        "mean_gpu_percent": usage.mean_gpu_percent,
+        "peak_cpu_cores": usage.peak_cpu_cores,
     }
 
 
