@@ -20,11 +20,10 @@ from sentinels.core.dossier import (
     Part,
 )
 from sentinels.core.dossier import Testimony as Said
-from sentinels.core.errors import LogStoreUnavailable, MeterUnavailable
+from sentinels.core.errors import LogStoreUnavailable
 from sentinels.core.filing import DOSSIER, LATE_SECONDS
 from sentinels.core.job import JobId, Reason
 from sentinels.core.log_store import LogLine
-from sentinels.core.meter import Series
 from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Finished, Usage
 from sentinels.core.settling import SettlingLimits, settle_jobs
@@ -193,36 +192,10 @@ class Store:
         raise NotImplementedError
 
 
-@dataclass
-class Gauge:
-    """A meter; ``trouble`` is what it raises instead."""
-
-    found: Usage = field(default_factory=Usage)
-    trouble: Exception | None = None
-
-    def series(self, ref: WorkloadRef, *, begin: datetime, end: datetime, points: int) -> Series:
-        raise NotImplementedError
-
-    def usage(self, ref: WorkloadRef, *, begin: datetime, end: datetime) -> Usage:
-        assert begin <= end
-        if self.trouble:
-            raise self.trouble
-        return self.found
-
-    def gpu_percent(
-        self, refs: Sequence[WorkloadRef], *, begin: datetime, end: datetime
-    ) -> Mapping[WorkloadRef, float]:
-        raise NotImplementedError
-
-
 @pytest.fixture
 def watched(desk: Desk) -> Desk:
-    """A desk with a log store and a meter."""
-    desk.limits = SettlingLimits(log_store=True, meter=True)
-    desk.store, desk.meter = (
-        Store(["late 1", "late 2"]),
-        Gauge(Usage(2**30, 5.0, None, 7.0, 1.5)),
-    )
+    """A desk with a log store."""
+    desk.limits, desk.store = SettlingLimits(log_store=True), Store(["late 1", "late 2"])
     return desk
 
 
@@ -241,43 +214,37 @@ def test_what_comes_late_is_filed_some_seconds_after_the_end(watched: Desk) -> N
     found = kept(watched, job_id).testimony
     assert found.lines == LastLines(("late 1", "late 2"), "the log store")
     assert found.gaps == ()
-    assert watched.ask(
-        "SELECT peak_memory_bytes, cpu_seconds, mean_gpu_percent, peak_cpu_cores FROM attempts"
-    ) == [(2**30, 5.0, 7.0, 1.5)]
     assert pending(watched) == [("delivered",)]
 
 
 def test_what_was_there_stays_however_often_it_is_filed(watched: Desk) -> None:
     job_id = launched(watched)
-    seen = replace(finished(Reason.KILLED, exit_code=137), usage=Usage(peak_memory_bytes=5))
-    watched.cluster.seen[ref(job_id)] = seen
-    watched.cluster.said[ref(job_id)] = said("from the pod")
-    settle_jobs(watched.settle("notify"), [job_id])
-    for _ in range(3):
+    end(watched, job_id, GONE)
+    assert isinstance(watched.store, Store)
+    for texts in (["first"], ["second"], ["third"]):
+        watched.store.texts = texts
         watched.change(
             "UPDATE outbox SET state = 'pending', due_at = now() WHERE channel = :channel",
             channel=DOSSIER,
         )
         deliver_due(watched.notify())
-    assert kept(watched, job_id).testimony.lines.texts == ("from the pod",)
-    assert watched.ask("SELECT peak_memory_bytes, peak_cpu_cores FROM attempts") == [(5, 1.5)]
+    assert kept(watched, job_id).testimony.lines.texts == ("first",)
 
 
 def test_of_two_who_file_at_once_the_second_changes_nothing(desk: Desk) -> None:
     job_id = launched(desk)
     end(desk, job_id, GONE)
     outbox = PostgresOutbox(desk.engine)
-    for text, peak in (("first", 1), ("second", 2)):
+    for text in ("first", "second"):
         dossier = Dossier(None, 1, GONE).with_lines(LastLines((text,), "the log store"))
-        outbox.record_dossier(ref(job_id), dossier, Usage(peak_memory_bytes=peak))
+        outbox.record_dossier(ref(job_id), dossier)
     assert kept(desk, job_id).testimony.lines.texts == ("first",)
-    assert desk.ask("SELECT peak_memory_bytes FROM attempts") == [(1,)]
 
 
 def test_what_has_not_ended_is_not_filed(desk: Desk) -> None:
     job_id = launched(desk)
-    PostgresOutbox(desk.engine).record_dossier(ref(job_id), Dossier(), Usage(1))
-    assert desk.ask("SELECT dossier, peak_memory_bytes FROM attempts") == [(None, None)]
+    PostgresOutbox(desk.engine).record_dossier(ref(job_id), Dossier())
+    assert desk.ask("SELECT dossier FROM attempts") == [(None,)]
 
 
 def test_nothing_is_filed_where_nothing_is_lacking_or_nothing_can_be_had(desk: Desk) -> None:
@@ -321,16 +288,6 @@ def test_a_program_that_printed_nothing_is_not_looked_for_for_ever(watched: Desk
         deliver_due(watched.notify())
     assert pending(watched) == [("delivered",)]
     assert watched.store.asked < 10
-
-
-def test_a_meter_that_is_away_keeps_no_lines_back(watched: Desk) -> None:
-    job_id = launched(watched)
-    end(watched, job_id, GONE)
-    watched.meter = Gauge(trouble=MeterUnavailable("away"))
-    due_now(watched)
-    deliver_due(watched.notify())
-    assert kept(watched, job_id).testimony.lines.texts == ("late 1", "late 2")
-    assert pending(watched) == [("pending",)]
 
 
 def test_a_store_that_is_away_is_caught_up_later(watched: Desk) -> None:

@@ -48,7 +48,8 @@ def cancel_job(ask: Ask) -> Response:
 
 
 def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
-    """The jobs that a push stored, or had stored before."""
+    """The jobs that a push stored, or had stored before; what was stored is counted."""
+    ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
     place = place_json(ask.door, shaped[0])
     told: dict[str, Json] = {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
