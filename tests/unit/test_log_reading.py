@@ -4,13 +4,12 @@ once and in its order, and what could not be asked is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sentinels.core.errors import LogStoreUnavailable, TrackerUnavailable
+from sentinels.core.errors import TrackerUnavailable
 from sentinels.core.job import JobId
 from sentinels.core.log_lines import SECOND_NS, TimedText, with_times
 from sentinels.core.log_position import START, Position
@@ -18,6 +17,7 @@ from sentinels.core.log_reading import SHIPPING_SECONDS, LogPiece, LogReader, Pr
 from sentinels.core.log_store import LogLine
 from sentinels.core.workload import WorkloadRef
 from tests.support.front import LineCluster
+from tests.support.stores import RecordingStore
 
 REF = WorkloadRef(JobId(7), 1)
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -25,43 +25,6 @@ NOW_NS = int(NOW.timestamp()) * SECOND_NS
 LIVE = Printed(REF, live=True)
 LONG_OVER = Printed(REF, live=False, finished_at=NOW - timedelta(hours=1), run_id="run")
 JUST_OVER = Printed(REF, live=False, finished_at=NOW - timedelta(seconds=1), run_id="run")
-
-
-@dataclass
-class RecordingStore:
-    """Has the lines it was given; says no while it is ``down``."""
-
-    kept: list[LogLine] = field(default_factory=list)
-    down: bool = False
-    asked: list[str] = field(default_factory=list)
-
-    def lines(
-        self, ref: WorkloadRef, *, after_ns: int | None, before_ns: int | None, limit: int
-    ) -> Sequence[LogLine]:
-        self.check()
-        self.asked.append("lines")
-        low, high = after_ns or 0, before_ns or 2**63
-        return [line for line in self.kept if low < line.at_ns < high][:limit]
-
-    def last_lines(
-        self, ref: WorkloadRef, count: int, *, before_ns: int | None = None
-    ) -> Sequence[LogLine]:
-        self.check()
-        self.asked.append("last")
-        there = [line for line in self.kept if line.at_ns < (before_ns or 2**63)]
-        return there[max(0, len(there) - count) :]
-
-    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
-        return {}
-
-    def check(self) -> None:
-        if self.down:
-            raise LogStoreUnavailable("the search store does not answer")
-
-    def prepare(self) -> None: ...
-
-    def expire(self, *, days: int, today: datetime) -> int:
-        return 0
 
 
 def lines(first: int, last: int, *, ago: float = 3600) -> list[LogLine]:

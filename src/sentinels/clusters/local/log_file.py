@@ -6,8 +6,6 @@ wrote no more. Before: ``cluster``. Next: ``log_times``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sentinels.clusters.local.folders import WorkloadFolder
 from sentinels.clusters.local.log_times import LogTimes
 from sentinels.core.log_lines import Marks
@@ -80,18 +78,15 @@ def since(folder: WorkloadFolder, at_ns: int) -> Offset:
 
 
 def _marks(folder: WorkloadFolder, data: bytes, byte: int, *, begins: bool) -> Marks:
+    """Where lines begin in the text that ``data`` is, and when each was read. At its own beginning
+    one does if it ``begins`` there.
+    """
+    marks, place, characters = [], 0, 0
     with LogTimes(folder.log_times) as times:
-        return tuple(
-            (len(data[:place].decode("utf-8", "replace")), times.at(byte + place))
-            for place in _beginnings(data, begins=begins)
-        )
-
-
-def _beginnings(data: bytes, *, begins: bool) -> Iterator[int]:
-    """Where in ``data`` lines begin; at its own beginning only if one ``begins`` there."""
-    if begins and data:
-        yield 0
-    place = data.find(b"\n") + 1
-    while 0 < place < len(data):
-        yield place
-        place = data.find(b"\n", place) + 1
+        while place < len(data):
+            if begins:
+                marks.append((characters, times.at(byte + place)))
+            end = data.find(b"\n", place) + 1 or len(data)
+            characters += len(data[place:end].decode("utf-8", "replace"))
+            place, begins = end, True
+    return tuple(marks)
