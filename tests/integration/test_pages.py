@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sentinels.clock import utc_now
+from sentinels.core.dossier import LastLines
+from sentinels.core.dossier import Testimony as Said
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import JobState, Reason
 from sentinels.core.log_position import Position
@@ -373,6 +375,20 @@ def test_a_wrong_address_is_explained(browser: Browser, path: str) -> None:
 
     assert refused.status == 400
     assert "That did not work" in refused.text
+
+
+def test_how_a_job_ended_is_explained(desk: Desk, cluster: PagedCluster, browser: Browser) -> None:
+    job = desk.job()
+    desk.tick()
+    lines = ("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'apex'")
+    cluster.said[ref(job)] = Said(LastLines(lines, "its log"))
+    end(desk, job, Reason.EXITED_NONZERO)
+
+    shown = browser.enter().get(f"/jobs/{job}").text
+
+    assert "the job&#39;s own: its program" in shown
+    assert "Python found no module apex" in shown
+    assert "<code>ModuleNotFoundError: No module named &#39;apex&#39;</code>" in shown
 
 
 def test_what_is_away_is_said_in_its_place(

@@ -20,9 +20,15 @@ PROGRAM = """
 import pathlib, sys, time
 print("epoch 1: loss \\x1b[31m0.5\\x1b[0m <script>document.title='owned'</script>", flush=True)
 end = pathlib.Path(sys.argv[1])
+began, held = time.monotonic(), []
 while not end.exists():
+    if time.monotonic() - began < 6:
+        held.append(bytearray(2_000_000))
+        sum(range(200_000))
     time.sleep(0.05)
-raise SystemExit(int(end.read_text()))
+if code := int(end.read_text()):
+    print("ModuleNotFoundError: No module named 'apex<b>'", file=sys.stderr)
+raise SystemExit(code)
 """
 
 
@@ -122,12 +128,17 @@ def test_a_person_follows_a_job_from_the_queue_to_its_end(
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"job {running} in-front")
     output = page.locator(".log")
     expect(output).to_contain_text("epoch 1: loss 0.5 <script>document.title='owned'</script>")
+    expect(page.get_by_role("img", name=re.compile("^CPU: "))).to_be_visible(timeout=30_000)
     look(page, "job-running")
 
     end.write_text("3")
     await_true(lambda: "failed" in machine.run("status", running))
     expect(page.locator(".badge").first).to_contain_text("failed", timeout=30_000)
     expect(page.get_by_text("exit code 3").first).to_be_visible()
+    expect(page.get_by_role("heading", name="How it ended")).to_be_visible()
+    expect(page.get_by_text("the job's own: its program")).to_be_visible()
+    expect(page.get_by_text("Python found no module apex")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("memory: mean .*, peak .* of "))).to_be_visible()
     expect(page).to_have_title(re.compile(r"job \d+ in-front: failed"))
     look(page, "job-failed")
 

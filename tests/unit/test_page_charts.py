@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobEvent, JobId, JobState
 from sentinels.core.reading import EventView, NodeView
-from sentinels.functions.submit.pages.charts import gauges, polyline, time_line
+from sentinels.functions.submit.pages.charts import curves, gauges, polyline, time_line
 
 _BEGIN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 _WAY = (JobState.QUEUED, JobState.DISPATCHED, JobState.RUNNING, JobState.SUCCEEDED)
@@ -67,11 +67,32 @@ def test_a_nodes_bars_tell_our_use_from_that_of_others() -> None:
     assert bars[0].words == "3 of 4 CPUs"
 
 
+def test_a_curve_is_drawn_against_what_was_asked_for() -> None:
+    cores = {"name": "cpu_cores", "unit": "cores", "asked": 2.0, "mean": 0.5, "peak": 1.0}
+    gpu = {"name": "gpu_percent", "unit": "percent", "asked": None, "mean": 40, "peak": 50}
+    use = {"quantities": [cores | {"samples": [[0, 0], [10, 1]]}, gpu | {"samples": [[20, 50]]}]}
+
+    first, second = curves(use)
+
+    assert (first.noun, first.words) == ("CPU", "mean 0.50, peak 1.00 of 2.00 (50%)")
+    assert (first.points, first.asked) == ("0.00,29.00 50.00,15.00", 1)
+    assert (second.words, second.points, second.asked) == ("mean 40 %, peak 50 %", "", None)
+
+
+def test_what_was_not_measured_has_no_curves() -> None:
+    assert curves({"quantities": [], "unavailable": None}) == []
+
+
 @pytest.mark.parametrize(
-    ("values", "top", "points"),
-    [([], 1, ""), ([1], 1, ""), ([1, 2], 0, ""), ([0, 4], 4, "0.00,29.00 100.00,1.00")],
+    ("samples", "top", "points"),
+    [
+        ([], 1, ""),
+        ([(0, 1)], 1, ""),
+        ([(0, 1), (20, 2)], 0, ""),
+        ([(0, 0), (10, 4), (21, 9)], 4, "0.00,29.00 50.00,1.00 100.00,1.00"),
+    ],
 )
 def test_a_line_needs_two_samples_and_something_to_measure_by(
-    values: list[float], top: float, points: str
+    samples: list[tuple[float, float]], top: float, points: str
 ) -> None:
-    assert polyline(values, top=top) == points
+    assert polyline(samples, seconds=20, top=top) == points

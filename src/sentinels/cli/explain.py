@@ -37,13 +37,6 @@ _NEVER = 2**20
 """Lines are broken for a terminal, not for a program that reads them."""
 _LONGEST = 400
 """Characters of one line of output on the screen."""
-_WHOSE = {
-    "user": "the job's own: its program, or what it asked for",
-    "infrastructure": "the infrastructure's: nothing is known to be wrong with the job",
-    "operator": "somebody's, who wanted it so",
-    "dependency_failed": "another job's: the one it was to start after",
-}
-"""By the reason, else by its class."""
 
 
 class Form(StrEnum):
@@ -109,8 +102,7 @@ def _headline(found: Json, job: Row) -> str:
 def _facts(found: Json, job: Row, *, whole: bool) -> Iterator[tuple[str, Sequence[str]]]:
     attempt, cause = mapping(found["attempt"]), mapping(found["cause"])
     yield "why", [str(cause.get("detail") or cause.get("sentence") or "")]
-    whose = _WHOSE.get(str(cause.get("reason")), _WHOSE.get(str(cause.get("class")), ""))
-    yield "whose doing", [whose]
+    yield "whose doing", [str(cause.get("whose") or "")]
     yield "it said", _texts(found["said"]) if cause else []
     yield "do" if cause else "next time", _texts(found["advice"])
     yield "ended", [_ended(found, attempt)]

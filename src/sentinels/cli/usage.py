@@ -7,7 +7,7 @@ what would have sufficed. Next: ``sparkline``, ``show``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -34,7 +34,7 @@ from sentinels.cli.status import JobArgument, newest
 from sentinels.cli.times import length, local, moment, seconds_between
 from sentinels.cli.words import state
 from sentinels.core.errors import Unavailable
-from sentinels.core.quantity import about_memory
+from sentinels.core.series import NAMES, in_words
 
 _EVERY_SECONDS = 2.0
 _MOST_PLACES = 120
@@ -135,7 +135,7 @@ def _table(used: Json, quantities: list[Row], *, wide: bool) -> Iterator[str]:
         max(map(len, [*column, title]))
         for title, column in zip(titles, zip(*cells, strict=True), strict=True)
     ]
-    names = max(len(_TITLES[str(found["name"])]) for found in quantities)
+    names = max(len(NAMES[str(found["name"])]) for found in quantities)
     of = max(map(len, [*asked, "asked"]))
     left = 2 + names + sum(2 + width for width in widths) + 2 + of + 2
     places = max(_LEAST_PLACES, min(_MOST_PLACES, room() - left - 1))
@@ -148,7 +148,7 @@ def _table(used: Json, quantities: list[Row], *, wide: bool) -> Iterator[str]:
     yield line("", titles, "asked", axis(*_span(used, seconds), places))
     for found, texts, what in zip(quantities, cells, asked, strict=True):
         drawn = sparkline(_pairs(found), seconds, places, largest=found["unit"] == "bytes")
-        yield line(_TITLES[str(found["name"])], texts, what, drawn)
+        yield line(NAMES[str(found["name"])], texts, what, drawn)
 
 
 def _seconds(used: Json, quantities: list[Row]) -> float:
@@ -180,8 +180,7 @@ def _asked(found: Row) -> str:
 
 
 def _text(found: Row, value: object) -> str:
-    words = _WORDS.get(str(found.get("unit")))
-    return words(value) if words and isinstance(value, int | float) else str(value)
+    return in_words(value, str(found.get("unit"))) if isinstance(value, int | float) else str(value)
 
 
 def _samples(used: Json) -> Iterator[Row]:
@@ -194,21 +193,7 @@ def _samples(used: Json) -> Iterator[Row]:
             yield {"quantity": found["name"], "unit": found["unit"], "at": at, "value": value}
 
 
-_TITLES: Mapping[str, str] = {
-    "cpu_cores": "CPU",
-    "memory_bytes": "memory",
-    "gpu_percent": "GPU",
-    "gpu_memory_bytes": "GPU memory",
-    "received_bytes": "received",
-    "sent_bytes": "sent",
-}
 _RESOURCES: Mapping[str, str] = {"cpu": "CPU", "memory": "memory", "gpu": "GPU"}
-_WORDS: Mapping[str, Callable[[float], str]] = {
-    "cores": lambda value: f"{value:.2f}" if value < 10 else f"{value:.1f}",
-    "bytes": lambda value: about_memory(round(value)),
-    "percent": lambda value: f"{value:.0f} %",
-    "bytes a second": lambda value: f"{about_memory(round(value))}/s",
-}
 _SAMPLES = (
     Column("QUANTITY", lambda row: row["quantity"]),
     Column("UNIT", lambda row: row["unit"]),

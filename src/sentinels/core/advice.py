@@ -15,7 +15,7 @@ from math import ceil
 
 from sentinels.core.capacity import Resources
 from sentinels.core.dossier import Dossier
-from sentinels.core.job import Reason
+from sentinels.core.job import Reason, ReasonClass
 from sentinels.core.observation import Usage
 from sentinels.core.quantity import about_memory, format_cpu, format_memory
 from sentinels.core.symptoms import EXIT_CODES, symptom_in
@@ -90,6 +90,20 @@ ADVICE: Mapping[Reason, str] = {
 }
 """What to do about a job that failed, for every reason that can fail one, where nothing else is
 known of it."""
+
+
+WHOSE: Mapping[ReasonClass, str] = {
+    ReasonClass.USER: "the job's own: its program, or what it asked for",
+    ReasonClass.INFRASTRUCTURE: "the infrastructure's: nothing is known to be wrong with the job",
+    ReasonClass.OPERATOR: "somebody's, who wanted it so",
+}
+
+
+def whose_doing(reason: Reason) -> str:
+    """Whose doing an end was, for people."""
+    if reason is Reason.DEPENDENCY_FAILED:
+        return "another job's: the one it was to start after"
+    return WHOSE[reason.reason_class]
 
 
 def advise(case: Case) -> list[str]:

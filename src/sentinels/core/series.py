@@ -8,16 +8,38 @@ of a rate. Comes in: samples, the oldest first. Goes out: fewer, a ``Summary``, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sentinels.core.meter import Quantity, Sample, Series
 from sentinels.core.ports import Json
+from sentinels.core.quantity import about_memory
 
 LEVELS = frozenset({Quantity.MEMORY_BYTES, Quantity.GPU_MEMORY_BYTES})
 """Quantities of which the largest counts; of the others it is the mean."""
 _DECIMALS = {Quantity.CPU_CORES: 3, Quantity.GPU_PERCENT: 1}
+NAMES: Mapping[str, str] = {
+    Quantity.CPU_CORES: "CPU",
+    Quantity.MEMORY_BYTES: "memory",
+    Quantity.GPU_PERCENT: "GPU",
+    Quantity.GPU_MEMORY_BYTES: "GPU memory",
+    Quantity.RECEIVED_BYTES: "received",
+    Quantity.SENT_BYTES: "sent",
+}
+"""What people call them."""
+_WORDS: Mapping[str, Callable[[float], str]] = {
+    "cores": lambda value: f"{value:.2f}" if value < 10 else f"{value:.1f}",
+    "bytes": lambda value: about_memory(round(value)),
+    "percent": lambda value: f"{value:.0f} %",
+    "bytes a second": lambda value: f"{about_memory(round(value))}/s",
+}
+
+
+def in_words(value: float, unit: str) -> str:
+    """A value for people, as short as it can be; ``unit`` is what the HTTP interface calls it."""
+    words = _WORDS.get(unit)
+    return words(value) if words else str(value)
 
 
 @dataclass(frozen=True, slots=True)

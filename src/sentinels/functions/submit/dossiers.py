@@ -1,7 +1,8 @@
 """How an attempt ended: its dossier, what the database knows besides, what to do about it.
 
 Where the dossier lacks the last lines they are looked for once more, wherever its log is. Comes in:
-an ``Ask``. Goes out: JSON. Before: ``routes``. Next: ``core/advice``, ``core/log_reading``.
+an ``Ask``. Goes out: JSON. Before: ``routes``, ``pages``. Next: ``core/advice``,
+``core/log_reading``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from flask import Response
 
-from sentinels.core.advice import Case, advise, shares
+from sentinels.core.advice import Case, advise, shares, whose_doing
 from sentinels.core.dossier import Cause, Dossier, Part, dossier_json
 from sentinels.core.job import TERMINAL_STATES, JobState
 from sentinels.core.last_lines import COUNT, WORTH_READING, lines_of
@@ -41,12 +42,24 @@ def show_dossier(ask: Ask) -> Response:
             "job": jobs_json(ask.door, [view])[0],
             "attempt": _attempt_json(ask, attempt) if attempt else None,
             "ended": not attempt.live if attempt else view.state in TERMINAL_STATES,
-            **{name: value for name, value in dossier_json(dossier).items() if name != "version"},
-            "signal": SIGNALS.get(dossier.exit_code or 0),
-            **_judged(view, attempt, dossier),
+            **_explained(view, attempt, dossier),
             "attempts": [_attempt_json(ask, each) for each in reading.attempts(job)],
         }
     )
+
+
+def explained(ask: Ask, job: JobRef, view: JobView, attempt: AttemptView | None) -> dict[str, Json]:
+    """How a job that is over ended: cause, advice, what was used, what is kept of it."""
+    dossier = Dossier() if attempt is None else _kept(ask, job, attempt)
+    return _explained(view, attempt, _of_the_job(view, dossier))
+
+
+def _explained(view: JobView, attempt: AttemptView | None, dossier: Dossier) -> dict[str, Json]:
+    told = {name: value for name, value in dossier_json(dossier).items() if name != "version"}
+    if isinstance(cause := told["cause"], dict) and dossier.cause is not None:
+        told["cause"] = {**cause, "whose": whose_doing(dossier.cause.reason)}
+    signal = SIGNALS.get(dossier.exit_code or 0)
+    return {**told, "signal": signal, **_judged(view, attempt, dossier)}
 
 
 def _attempt_json(ask: Ask, attempt: AttemptView) -> dict[str, Json]:
@@ -56,10 +69,14 @@ def _attempt_json(ask: Ask, attempt: AttemptView) -> dict[str, Json]:
 def _dossier(ask: Ask, job: JobRef, attempt: AttemptView | None) -> Dossier:
     if attempt is None or attempt.live:
         return Dossier()
+    return _with_lines(ask, job, attempt, _kept(ask, job, attempt))
+
+
+def _kept(ask: Ask, job: JobRef, attempt: AttemptView) -> Dossier:
     kept = ask.door.reading.dossier(job, attempt.attempt)
     # What was written when it ended may be less than what its columns say.
     cause = Cause(attempt.reason, attempt.message or "") if attempt.reason else None
-    return _with_lines(ask, job, attempt, replace(kept, cause=cause, exit_code=attempt.exit_code))
+    return replace(kept, cause=cause, exit_code=attempt.exit_code)
 
 
 def _of_the_job(view: JobView, dossier: Dossier) -> Dossier:

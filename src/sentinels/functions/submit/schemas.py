@@ -230,6 +230,7 @@ _DOSSIER: dict[str, Schema] = {
                 {
                     "reason": _one_of(*Reason),
                     "class": _one_of(*ReasonClass),
+                    "whose": {**_TEXT, "description": "Whose doing it was, for people."},
                     "sentence": _TEXT,
                     "detail": _TEXT,
                 }

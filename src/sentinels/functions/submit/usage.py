@@ -2,8 +2,8 @@
 sufficed.
 
 A meter that is away leaves a hole and not an error: what is known without it is told, and what is
-not. Comes in: an ``Ask``. Goes out: JSON, within two seconds. Before: ``routes``. Next: the
-``Meter`` port, ``core/metering``, ``core/sizing``.
+not. Comes in: an attempt. Goes out: JSON, within two seconds. Before: ``routes``, ``pages``. Next:
+the ``Meter`` port, ``core/metering``, ``core/sizing``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sentinels.core.sizing import Sizing, sizings
 from sentinels.core.workload import WorkloadRef
 from sentinels.functions.bounded import Late, bounded
 from sentinels.functions.http import reply
-from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.door import Ask, FrontDoor
 from sentinels.functions.submit.logs import chosen_attempt
 from sentinels.functions.submit.shaping import request_json, time_json, usage_json
 
@@ -34,6 +34,15 @@ _UNITS = {Quantity.CPU_CORES: "cores", Quantity.GPU_PERCENT: "percent"}
 _RATES = frozenset({Quantity.RECEIVED_BYTES, Quantity.SENT_BYTES})
 _GPU = frozenset({Quantity.GPU_PERCENT, Quantity.GPU_MEMORY_BYTES})
 _FILE = "kept with the job"
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """From when to when, in how many points at most."""
+
+    begin: datetime
+    end: datetime
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +57,29 @@ class Measured:
 def show_usage(ask: Ask) -> Response:
     """One attempt's use, the newest one's if none is named."""
     job = ask.job()
-    attempt = chosen_attempt(ask, job)
+    points = ask.query.number("points")
+    return reply(usage_block(ask.door, job, chosen_attempt(ask, job), points=points))
+
+
+def usage_block(
+    door: FrontDoor, job: JobRef, attempt: AttemptView | None, *, points: int
+) -> dict[str, Json]:
+    """What is known of an attempt's use, in at most so many points of each quantity."""
     if attempt is None or attempt.started_at is None:
-        return reply(_nothing(job, attempt))
+        return _nothing(job, attempt)
     begin = attempt.started_at
-    end = attempt.finished_at or ask.door.clock()
-    found = _measured(ask, WorkloadRef(job.id, attempt.attempt), attempt, (begin, end))
-    return reply(
-        {
-            **_about(job, attempt),
-            "source": found.source,
-            "unavailable": _trouble(found.trouble),
-            "notes": list(_notes(ask.door.meter, attempt, found)),
-            "quantities": _quantities(found.series, attempt, begin),
-            "sizing": [_sizing(one) for one in _sizings(attempt, found.series)],
-        }
+    end = attempt.finished_at or door.clock()
+    found = _measured(
+        door, WorkloadRef(job.id, attempt.attempt), attempt, _Span(begin, end, points)
     )
+    return {
+        **_about(job, attempt),
+        "source": found.source,
+        "unavailable": _trouble(found.trouble),
+        "notes": list(_notes(door.meter, attempt, found)),
+        "quantities": _quantities(found.series, attempt, begin),
+        "sizing": [_sizing(one) for one in _sizings(attempt, found.series)],
+    }
 
 
 def _nothing(job: JobRef, attempt: AttemptView | None) -> dict[str, Json]:
@@ -85,16 +101,13 @@ def _about(job: JobRef, attempt: AttemptView | None) -> dict[str, Json]:
     }
 
 
-def _measured(
-    ask: Ask, ref: WorkloadRef, attempt: AttemptView, span: tuple[datetime, datetime]
-) -> Measured:
-    meter, file = ask.door.meter, ask.door.usage_file
-    begin, end = span
+def _measured(door: FrontDoor, ref: WorkloadRef, attempt: AttemptView, span: _Span) -> Measured:
+    meter, file = door.meter, door.usage_file
+    begin, end, points = span.begin, span.end, span.points
     if not attempt.live and file is not None and (kept := file.filed(ref, begin=begin)) is not None:
         return Measured(kept, _FILE)
     if meter is None:
         return Measured({}, None)
-    points = ask.query.number("points")
     try:
         series = bounded(
             lambda: meter.series(ref, begin=begin, end=end, points=points), LIMIT_SECONDS

@@ -1,18 +1,20 @@
-"""What the pages draw, as numbers: a job's time line, how full a node is, a line of samples.
+"""What the pages draw, as numbers: a job's time line, how full a node is, what a job used.
 
-Pure. Comes in: values of the core. Goes out: percentages and points for ``templates/charts.html``.
+Pure. Comes in: values of the core. Goes out: percentages and points for the templates.
 Before: ``views``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sentinels.core.capacity import KINDS, Resources
 from sentinels.core.job import JobState
+from sentinels.core.ports import Json
 from sentinels.core.reading import EventView, NodeView
+from sentinels.core.series import NAMES, in_words
 
 _LEAST_PERCENT = 0.6
 """What lasted a moment is seen all the same."""
@@ -36,6 +38,18 @@ class Gauge:
     noun: str
     ours: float
     others: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A quantity over time as points in a box of 100 by 30; ``asked`` is the height of what was
+    asked for.
+    """
+
+    noun: str
+    points: str
+    asked: float | None
     words: str
 
 
@@ -83,15 +97,52 @@ def gauges(view: NodeView) -> list[Gauge]:
     ]
 
 
-def polyline(values: Sequence[float], *, top: float) -> str:
-    """Points of a line in a box of 100 by 30, the oldest left; nothing for fewer than two."""
-    if len(values) < 2 or top <= 0:
+def polyline(samples: Sequence[tuple[float, float]], *, seconds: float, top: float) -> str:
+    """Points of a line in a box of 100 by 30 from pairs of seconds and a value; nothing for fewer
+    than two.
+    """
+    if len(samples) < 2 or top <= 0 or seconds <= 0:
         return ""
-    step = 100 / (len(values) - 1)
     return " ".join(
-        f"{place * step:.2f},{30 - min(value / top, 1) * 28 - 1:.2f}"
-        for place, value in enumerate(values)
+        f"{min(at / seconds, 1) * 100:.2f},{30 - min(value / top, 1) * 28 - 1:.2f}"
+        for at, value in samples
     )
+
+
+def curves(use: Mapping[str, Json]) -> list[Curve]:
+    """A curve for each quantity of a block of the HTTP interface's ``Usage``."""
+    found = use.get("quantities")
+    quantities = (
+        [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    )
+    pairs = [_pairs(one) for one in quantities]
+    seconds = max((samples[-1][0] for samples in pairs if samples), default=0.0)
+    return [_curve(one, samples, seconds) for one, samples in zip(quantities, pairs, strict=True)]
+
+
+def _curve(
+    quantity: Mapping[str, Json], samples: list[tuple[float, float]], seconds: float
+) -> Curve:
+    unit, asked = str(quantity["unit"]), _number(quantity.get("asked"))
+    peak, mean = _number(quantity.get("peak")), _number(quantity.get("mean"))
+    of = f" of {in_words(asked, unit)} ({peak / asked:.0%})" if asked else ""
+    top = 100.0 if unit == "percent" else max(asked, peak)
+    return Curve(
+        noun=NAMES.get(str(quantity["name"]), str(quantity["name"])),
+        points=polyline(samples, seconds=seconds, top=top),
+        asked=30 - asked / top * 28 - 1 if asked and top else None,
+        words=f"mean {in_words(mean, unit)}, peak {in_words(peak, unit)}{of}",
+    )
+
+
+def _pairs(quantity: Mapping[str, Json]) -> list[tuple[float, float]]:
+    samples = quantity.get("samples")
+    listed = samples if isinstance(samples, list) else []
+    return [(_number(one[0]), _number(one[1])) for one in listed if isinstance(one, list)]
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _sum(view: NodeView) -> Resources:

@@ -7,8 +7,10 @@ What cannot be asked is said in its place; the rest of a page stands. Before: ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flask import Response
 
@@ -18,10 +20,12 @@ from sentinels.core.ports import Artifact, Json
 from sentinels.core.reading import AttemptView, JobFilter, JobView
 from sentinels.functions.submit.browsing import cursor_of, filter_of, read_cursor
 from sentinels.functions.submit.door import Ask
-from sentinels.functions.submit.pages.charts import gauges, time_line
+from sentinels.functions.submit.dossiers import explained
+from sentinels.functions.submit.pages.charts import curves, gauges, time_line
 from sentinels.functions.submit.pages.drawing import page
 from sentinels.functions.submit.pages.log import last_piece
-from sentinels.functions.submit.placing import jobs_json
+from sentinels.functions.submit.placing import jobs_json, links_json
+from sentinels.functions.submit.usage import usage_block
 
 LIVE_SECONDS = 5
 """A page of something that goes on is drawn anew after so long."""
@@ -30,6 +34,7 @@ _LIVE_MOST = 200
 _ENDED_MOST = 10
 _PAGE = 50
 _LOG_LINES = 200
+_USE_POINTS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,11 @@ def show_job(ask: Ask) -> Response:
     attempts, events = ask.door.reading.attempts(job), ask.door.reading.events(job)
     live = row.job.state not in TERMINAL_STATES
     last = attempts[-1] if attempts else None
-    piece = last_piece(ask, job, attempts, lines=_LOG_LINES)
-    files, files_trouble = _artifacts(ask, row.job, last)
+    piece, use, (files, files_trouble) = _together(
+        lambda: last_piece(ask, job, attempts, lines=_LOG_LINES),
+        lambda: usage_block(ask.door, job, last, points=_USE_POINTS),
+        lambda: _artifacts(ask, row.job, last),
+    )
     return _drawn(
         ask,
         "job.html",
@@ -95,14 +103,29 @@ def show_job(ask: Ask) -> Response:
         last=last,
         events=list(reversed(events)),
         line=time_line(events, ask.door.clock()),
+        end=None if live else explained(ask, job, row.job, last),
+        use=use,
+        curves=curves(use),
         log=piece.text if piece else "",
         log_trouble=piece.unavailable if piece else None,
-        logs_page=ask.door.logs_page.replace("{job}", str(job.id)),
+        links=links_json(ask.door, row.job),
         log_lines=_LOG_LINES,
         files=files,
         files_trouble=files_trouble,
         config={name: value for name, value in row.job.config.items() if value},
     )
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+
+def _together(one: Callable[[], A], two: Callable[[], B], three: Callable[[], C]) -> tuple[A, B, C]:
+    """What each returns: they are asked at the same time, and the slowest is waited for alone."""
+    with ThreadPoolExecutor(2, thread_name_prefix="page") as others:
+        second, third = others.submit(two), others.submit(three)
+        return one(), second.result(), third.result()
 
 
 def show_nodes(ask: Ask) -> Response:
