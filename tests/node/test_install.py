@@ -123,6 +123,7 @@ def previous(node: RealNode, tmp_path_factory: pytest.TempPathFactory) -> Instal
 def test_an_installation_runs_in_full_and_tells_what_it_did(previous: Installation) -> None:
     said = (previous.folder / "said").read_text()
     assert "everything is ready" in said, said
+    assert "knows what a line of a log is" in said
     assert "✘" not in said, said
     pods = previous.pods()
     wanted = {each["metadata"]["labels"]["app.kubernetes.io/name"] for each in _lasting(previous)}

@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from sentinels.clusters.kubernetes.api import Answer, Api, Request
+from sentinels.clusters.kubernetes.api import Answer, Api, Refusal, Request
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.core.capacity import Resources
@@ -60,6 +60,13 @@ class Heard(Api):
             if isinstance(answer, Answer):
                 self._keep(requests[place], answer)
             yield place, answer
+
+    def parts(self, request: Request) -> Generator[bytes, None, None]:
+        try:
+            yield from super().parts(request)
+        except Refusal as refusal:
+            self._keep(request, refusal.answer)
+            raise
 
     @property
     def refused(self) -> list[str]:
