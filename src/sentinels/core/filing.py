@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from sentinels.core.dossier import Dossier, LastLines
+from sentinels.core.dossier import Dossier, LastLines, Part
 from sentinels.core.errors import NotYet
 from sentinels.core.last_lines import COUNT, lines_of
 from sentinels.core.log_store import LogStore
@@ -32,10 +32,9 @@ def filings(
     ref: WorkloadRef, seen: Finished, dossier: Dossier, *, log_store: bool, meter: bool
 ) -> list[Delivery]:
     """The delivery that completes a dossier, where it lacks what can be had later."""
-    if seen.started_at is None:
-        return []
-    lacks_lines = log_store and not dossier.testimony.lines.texts
-    lacks_use = meter and not is_measured(seen.usage)
+    said, ran = dossier.testimony, seen.started_at is not None
+    lacks_lines = log_store and not said.lines.texts and (ran or said.lacks(Part.LINES))
+    lacks_use = meter and ran and not is_measured(seen.usage)
     if not (lacks_lines or lacks_use):
         return []
     return [Delivery(ref, "complete", DOSSIER, after_seconds=LATE_SECONDS)]
