@@ -10,7 +10,7 @@ from sentinels.core.dossier import NOTHING_SAID, Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import Reason
 from sentinels.core.observation import Absent, Finished, Observation, Pending
-from sentinels.core.ports import Json, Launched, LogChunk
+from sentinels.core.ports import Json, Launched, LogChunk, Released
 from sentinels.core.workload import Workload, WorkloadRef
 
 GIB = 1024**3
@@ -80,6 +80,14 @@ class ScriptedCluster:
 
     def release(self, ref: WorkloadRef) -> None:
         self.released.append(ref)
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        for ref in refs:
+            try:
+                self.release(ref)
+                yield Released(ref)
+            except ClusterUnavailable as error:
+                yield Released(ref, error)
 
     def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
         return LogChunk(b"", offset, ended=True)

@@ -27,7 +27,7 @@ from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Finished, Observation
-from sentinels.core.ports import Failpoint, Json, Launched, LogChunk
+from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, Released
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 
@@ -124,6 +124,15 @@ class LocalCluster:
         """See ``Cluster.release``."""
         shutil.rmtree(self._folder(ref).work, ignore_errors=True)
         self._layout.unmark(ref.name)
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """See ``Cluster.release_all``."""
+        for ref in refs:
+            try:
+                self.release(ref)
+                yield Released(ref)
+            except ClusterUnavailable as error:
+                yield Released(ref, error)
 
     def set_aside(self, ref: WorkloadRef) -> None:
         """See ``Cluster.set_aside``; its folder stays."""
