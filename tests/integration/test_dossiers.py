@@ -247,6 +247,16 @@ def test_what_has_not_ended_is_not_filed(desk: Desk) -> None:
     assert desk.ask("SELECT dossier FROM attempts") == [(None,)]
 
 
+def test_what_was_taken_away_before_it_was_seen_to_run_is_looked_for_too(watched: Desk) -> None:
+    job_id = launched(watched)
+    seen = Finished("uid", Reason.EVICTED, None, None, utc_now())
+    watched.cluster.seen[ref(job_id)], watched.cluster.said[ref(job_id)] = seen, GONE
+    settle_jobs(watched.settle("notify"), [job_id])
+    due_now(watched)
+    deliver_due(watched.notify())
+    assert kept(watched, job_id).testimony.lines.texts == ("late 1", "late 2")
+
+
 def test_nothing_is_filed_where_nothing_is_lacking_or_nothing_can_be_had(desk: Desk) -> None:
     end(desk, launched(desk), GONE)
     assert pending(desk) == []

@@ -12,7 +12,7 @@ from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import Reason
 from sentinels.core.log_position import Position, since
 from sentinels.core.observation import Absent, Finished, Observation, Pending
-from sentinels.core.ports import Json, Launched, LogChunk, LogTail
+from sentinels.core.ports import Json, Launched, LogChunk, LogTail, Released
 from sentinels.core.workload import Workload, WorkloadRef
 
 GIB = 1024**3
@@ -84,6 +84,14 @@ class ScriptedCluster:
 
     def release(self, ref: WorkloadRef) -> None:
         self.released.append(ref)
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        for ref in refs:
+            try:
+                self.release(ref)
+                yield Released(ref)
+            except ClusterUnavailable as error:
+                yield Released(ref, error)
 
     def read_log(
         self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False

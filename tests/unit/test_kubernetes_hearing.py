@@ -97,6 +97,16 @@ def test_what_others_say_of_a_container_is_none_of_its_lines(reason: str) -> Non
     assert lines(spoken, None)[0] == ()
 
 
+def test_what_a_node_takes_away_when_it_evicts_is_missed_unless_it_never_ran() -> None:
+    gone = refusal(HTTPStatus.BAD_REQUEST, "previous terminated container not found")
+    evicted = trace(Reason.EVICTED, started=False, container_reason="ContainerStatusUnknown")
+    assert "taken its container away" in lines(evicted, gone)[2][0]
+    pulling = trace(
+        Reason.IMAGE_UNAVAILABLE, started=False, container_reason="ContainerStatusUnknown"
+    )
+    assert lines(pulling, gone)[2] == []
+
+
 def test_what_never_ran_printed_nothing_and_leaves_no_gap() -> None:
     waiting = refusal(HTTPStatus.BAD_REQUEST, 'container "main" is waiting to start')
     assert lines(trace(Reason.IMAGE_UNAVAILABLE, started=False), waiting) == ((), "", [])
@@ -108,6 +118,7 @@ def test_what_is_on_a_silent_node_is_not_asked_for() -> None:
     assert not lost.has_log
     assert "does not answer" in lines(lost, None)[2][0]
     assert not trace(pod="").has_log
+    assert lines(trace(Reason.QUOTA_EXCEEDED, started=False, pod=""), None)[2] == []
     assert "gone before" in lines(trace(pod=""), None)[2][0]
 
 

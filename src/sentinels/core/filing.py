@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sentinels.core.dossier import Dossier
+from sentinels.core.dossier import Dossier, Part
 from sentinels.core.errors import NotYet
 from sentinels.core.last_lines import COUNT, lines_of
 from sentinels.core.log_store import LogStore
@@ -28,7 +28,8 @@ _STORE = "the log store"
 
 def line_filings(ref: WorkloadRef, seen: Finished, dossier: Dossier) -> list[Delivery]:
     """The delivery that completes a dossier without lines of what ran."""
-    if seen.started_at is None or dossier.testimony.lines.texts:
+    said, ran = dossier.testimony, seen.started_at is not None
+    if said.lines.texts or not (ran or said.lacks(Part.LINES)):
         return []
     return [Delivery(ref, "complete", DOSSIER, after_seconds=LATE_SECONDS)]
 

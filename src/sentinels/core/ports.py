@@ -71,6 +71,14 @@ class Launched:
     error: LaunchRejected | ClusterUnavailable | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of one release: done, or why it is not (yet)."""
+
+    ref: WorkloadRef
+    error: ClusterUnavailable | None = None
+
+
 class Cluster(Protocol):
     """What runs workloads. Every method may be repeated; all raise ``ClusterUnavailable``."""
 
@@ -129,6 +137,12 @@ class Cluster(Protocol):
     def release(self, ref: WorkloadRef) -> None:
         """The outcome is committed: the cluster may forget the workload. Logs stay readable for
         as long as the cluster keeps them; see ``keeps_logs``.
+        """
+        ...
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """Release many, as many at a time as the cluster takes well; each as by ``release``, but
+        what that would raise is part of the answer. In any order.
         """
         ...
 

@@ -129,7 +129,7 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
     attempts = ports.queue.live_attempts()
     settled = _settle(ports, attempts, drive)
     unreleased = ports.queue.unreleased()
-    _forget(ports, unreleased, settled)
+    _release(ports, unreleased, settled)
     strays = held - {attempt.ref for attempt in attempts} - set(unreleased)
     if strays:
         # What somebody else ended and released since the first look is held no more.
@@ -198,11 +198,16 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
         (attempt, verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports))
         for attempt in attempts
     ]
+    over: list[WorkloadRef] = []
     for attempt, found in _heard(ports, verdicts):
         try:
-            settled.moved += _apply(ports, attempt, found, drive)
+            moved = _apply(ports, attempt, found, drive)
         except ClusterUnavailable as trouble:
             settled.troubles.append(f"{attempt.ref.name}: {trouble}")
+        else:
+            settled.moved += moved
+            over += [attempt.ref] if moved and isinstance(found, End) else []
+    _release(ports, over, settled)
     return settled
 
 
@@ -240,14 +245,15 @@ def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Driv
 def end(
     ports: SettlePorts, attempt: LiveAttempt, seen: Finished, said: Testimony = NOTHING_SAID
 ) -> bool:
-    """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
+    """Write an attempt's end; False if it was stale. The cluster is told to forget the workload
+    after that: at the end of the round, or by the next sweep.
+    """
     past = ports.queue.past_attempts(attempt.ref)
     found = ending(attempt, seen, said, past, ports.limits, actor=ports.actor)
     moved = ports.queue.end(found)
     ports.failpoint("settle.after_move")
     if moved:
         ports.tally.ended(MOVES[found.move].target, found.reason)
-        _release(ports, attempt.ref)
     return moved
 
 
@@ -335,19 +341,16 @@ def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Be
     )
 
 
-def _release(ports: SettlePorts, ref: WorkloadRef) -> None:
-    ports.cluster.release(ref)
-    ports.failpoint("settle.after_release")
-    ports.queue.mark_released(ref)
-
-
-def _forget(ports: SettlePorts, refs: Sequence[WorkloadRef], settled: Settled) -> None:
-    """Release what is over; one that cannot be released now holds up nothing else."""
-    for ref in refs:
-        try:
-            _release(ports, ref)
-        except ClusterUnavailable as trouble:
-            settled.troubles.append(f"{ref.name}: {trouble}")
+def _release(ports: SettlePorts, refs: Sequence[WorkloadRef], settled: Settled) -> None:
+    """Release what is over, all at once; one that cannot be released now holds up nothing else."""
+    if not refs:
+        return
+    for released in ports.cluster.release_all(refs):
+        if released.error is not None:
+            settled.troubles.append(f"{released.ref.name}: {released.error}")
+            continue
+        ports.failpoint("settle.after_release")
+        ports.queue.mark_released(released.ref)
 
 
 def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Settled) -> None:

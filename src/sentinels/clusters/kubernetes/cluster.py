@@ -3,15 +3,15 @@
 Keeps nothing in memory that matters: functions come and go, and any of them finds the same
 workloads by their labels. Whatever must end is ended in one way (docs/decisions/0009). Comes in:
 workloads. Goes out: Jobs, observations, logs. Before: ``core/dispatching``, ``core/settling``.
-Next: ``launch``, ``observe``, ``capacity``.
+Next: ``launch``, ``observe``, ``testimony``, ``releasing``, ``capacity``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sentinels.clusters.kubernetes.api import LIST_SECONDS, MERGE_PATCH, Api, Request
+from sentinels.clusters.kubernetes.api import MERGE_PATCH, Api, Request
 from sentinels.clusters.kubernetes.capacity import (
     LIVE_PODS,
     NODES_PATH,
@@ -19,9 +19,7 @@ from sentinels.clusters.kubernetes.capacity import (
     gpu_labels,
     snapshot_of,
 )
-from sentinels.clusters.kubernetes.evidence import condition
-from sentinels.clusters.kubernetes.holding import check, is_held, letting_go, make_changes
-from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs
+from sentinels.clusters.kubernetes.launch import launch_jobs
 from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, last_output, read_log, tail
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
@@ -32,11 +30,17 @@ from sentinels.clusters.kubernetes.names import (
     RELEASED,
     at,
     ref_of,
-    rows,
     text_at,
 )
 from sentinels.clusters.kubernetes.observe import JOBS_PATH, is_live, listed, look
 from sentinels.clusters.kubernetes.options import Options
+from sentinels.clusters.kubernetes.releasing import (
+    deletion,
+    is_over,
+    release_all,
+    set_aside,
+    trouble_of,
+)
 from sentinels.clusters.kubernetes.stopping import stopping
 from sentinels.clusters.kubernetes.testimony import testify
 from sentinels.core.capacity import Snapshot
@@ -45,7 +49,7 @@ from sentinels.core.errors import ClusterUnavailable, NotFound
 from sentinels.core.job import Reason
 from sentinels.core.log_position import Position, moment_of, since
 from sentinels.core.observation import Finished, Observation
-from sentinels.core.ports import Json, Launched, LogChunk, LogTail
+from sentinels.core.ports import Json, Launched, LogChunk, LogTail, Released
 from sentinels.core.workload import Workload, WorkloadRef
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -109,38 +113,31 @@ class KubernetesCluster:
         job, now = self._job_of(ref)
         pods = [pod for pod in self._of(PODS_PATH, ref)[0] if is_live(pod)]
         if job is None:
-            make_changes(self._api, [_deletion(pod, "pods") for pod in pods])
-        elif not _is_over(job):
+            for pod in pods:
+                self._change(deletion(pod, "pods"))
+        elif not is_over(job):
             for change in stopping(
                 job, pods, why, message, now=now, grace=self._options.grace_seconds
             ):
-                check(self._api.request(change))
+                self._change(change)
 
     def release(self, ref: WorkloadRef) -> None:
-        """See ``Cluster.release``; only now may its pod go, and the Job gets a time to live."""
-        job, pods = self._left(ref)
-        changes = [letting_go(pod) for pod in pods if is_held(pod)]
-        if job is not None and _is_over(job):
-            seconds = int(self._options.keep_finished_seconds)
-            spec: Mapping[str, Json] = {"ttlSecondsAfterFinished": seconds}
-            changes.append(_patch(job, {"labels": {RELEASED: "true"}}, spec))
-        elif job is not None:
-            changes.append(_deletion(job, "jobs"))
-        make_changes(self._api, changes)
+        """See ``Cluster.release``."""
+        _raise_first(self.release_all([ref]))
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """See ``Cluster.release_all``."""
+        return release_all(self._api, refs, self._options)
 
     def set_aside(self, ref: WorkloadRef) -> None:
-        """See ``Cluster.set_aside``; a label says so to whoever looks."""
-        job, pods = self._left(ref)
-        changes = [letting_go(pod) for pod in pods if is_held(pod)]
-        if job is not None:
-            changes.append(_patch(job, {"labels": {QUARANTINED: "true"}}, {}))
-        make_changes(self._api, changes)
+        """See ``Cluster.set_aside``."""
+        _raise_first(set_aside(self._api, ref, self._options))
 
     def cordon(self, node: str, *, closed: bool) -> None:
         """See ``Cluster.cordon``."""
         body: Json = {"spec": {"unschedulable": True if closed else None}}
         path = f"{NODES_PATH}/{node}"
-        check(self._api.request(Request("PATCH", path, body=body, content_type=MERGE_PATCH)))
+        self._change(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
     def read_log(
         self,
@@ -198,29 +195,6 @@ class KubernetesCluster:
         found, now = self._of(JOBS_PATH, ref)
         return next(iter(found), None), now
 
-    def _left(
-        self, ref: WorkloadRef
-    ) -> tuple[Mapping[str, Json] | None, Sequence[Mapping[str, Json]]]:
-        """The Job and the pods, from the watch cache: that a Job has ended was true once and stays
-        so. What is not there, or not so, is read consistently.
-        """
-        query = {"labelSelector": _selector(ref), "resourceVersion": "0"}
-        jobs, pods = self._both(query)
-        job = next((each for each in jobs if _is_over(each)), None) or self._job_of(ref)[0]
-        return job, pods or self._of(PODS_PATH, ref)[0]
-
-    def _both(self, query: Mapping[str, str]) -> list[list[Mapping[str, Json]]]:
-        """Jobs and pods, asked for at once."""
-        paths = (JOBS_PATH, PODS_PATH)
-        asked = [Request("GET", path, query, seconds=LIST_SECONDS) for path in paths]
-        found: list[list[Mapping[str, Json]]] = [[], []]
-        for place, answer in list(self._api.many(asked)):
-            if isinstance(answer, ClusterUnavailable):
-                raise answer
-            check(answer)
-            found[place] = [each for each in rows(answer.json, "items") if self._is_ours(each)]
-        return found
-
     def _newest_pod(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
         """From the watch cache: whoever follows a log asks often, and is not left waiting."""
         query = {"labelSelector": _selector(ref), "resourceVersion": "0"}
@@ -231,36 +205,25 @@ class KubernetesCluster:
         )
         return by_age[-1] if by_age else None
 
-    def _of(
-        self, path: str, ref: WorkloadRef, **query: str
-    ) -> tuple[list[Mapping[str, Json]], datetime]:
-        found, now = listed(self._api, path, {"labelSelector": _selector(ref), **query})
+    def _of(self, path: str, ref: WorkloadRef) -> tuple[list[Mapping[str, Json]], datetime]:
+        found, now = listed(self._api, path, {"labelSelector": _selector(ref)})
         return [each for each in found if self._is_ours(each)], now
+
+    def _change(self, request: Request) -> None:
+        trouble = trouble_of(self._api.request(request))
+        if trouble is not None:
+            raise trouble
 
     def _is_ours(self, found: Json) -> bool:
         namespace = text_at(found, "metadata", "namespace")
         return namespace.startswith(self._options.namespace_prefix)
 
 
-def _is_over(job: Json) -> bool:
-    return condition(job, "Complete") is not None or condition(job, "Failed") is not None
-
-
 def _selector(ref: WorkloadRef) -> str:
     return f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
 
 
-def _patch(job: Json, metadata: Mapping[str, Json], spec: Mapping[str, Json]) -> Request:
-    namespace, name = text_at(job, "metadata", "namespace"), text_at(job, "metadata", "name")
-    uid = text_at(job, "metadata", "uid")
-    body: Json = {"metadata": {**metadata, "uid": uid}, "spec": dict(spec)}
-    return Request("PATCH", jobs_path(namespace, name), body=body, content_type=MERGE_PATCH)
-
-
-def _deletion(found: Json, kind: str) -> Request:
-    namespace, name = text_at(found, "metadata", "namespace"), text_at(found, "metadata", "name")
-    pods = f"/api/v1/namespaces/{namespace}/pods/{name}"
-    path = jobs_path(namespace, name) if kind == "jobs" else pods
-    uid = text_at(found, "metadata", "uid")
-    body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-    return Request("DELETE", path, body=body)
+def _raise_first(released: Iterable[Released]) -> None:
+    for each in list(released):
+        if each.error is not None:
+            raise each.error

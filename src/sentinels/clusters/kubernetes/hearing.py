@@ -33,9 +33,22 @@ _EXCUSES = (
     b"failed to try resolving symlinks in path ",
 )
 """How a kubelet answers 200 for a container that it has taken away."""
-_SPOKEN_FOR = ("ContainerStatusUnknown", "StartError", "ContainerCannotRun")
+_TAKEN_AWAY = "ContainerStatusUnknown"
+"""A node takes away what it evicts at once, sometimes before it has looked how that ended."""
+_SPOKEN_FOR = (_TAKEN_AWAY, "StartError", "ContainerCannotRun")
 """Reasons of an end whose message is the kubelet's or the runtime's own, not the program's."""
 _NOT_BEGUN = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+_NEVER_BEGAN = frozenset(
+    {
+        Reason.IMAGE_UNAVAILABLE,
+        Reason.CONFIG_MISSING,
+        Reason.REJECTED,
+        Reason.NEVER_PLACED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.REGISTRY_UNAVAILABLE,
+    }
+)
+"""Reasons for which a program was not started."""
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -66,6 +79,11 @@ class Trace:
         """What Kubernetes itself kept of what the container printed."""
         spoke = self._fact("container_reason") not in _SPOKEN_FOR
         return self._fact("container_message") if spoke else ""
+
+    @property
+    def was_taken_away(self) -> bool:
+        """Whether its node does not know itself how its container ended, if it began."""
+        return self._fact("container_reason") == _TAKEN_AWAY
 
     @property
     def has_log(self) -> bool:
@@ -148,13 +166,24 @@ def _no_lines(trace: Trace, heard: Heard) -> str:
     """Why there are none; empty for a program that never ran."""
     if trace.seen.reason is Reason.NODE_LOST:
         return "its log is on its node, which does not answer"
+    if _never_ran(trace, heard):
+        return ""
     if not trace.pod:
         return "its pod was gone before its log could be read"
-    if isinstance(heard, Answer) and heard.status in _NOT_BEGUN and not trace.seen.started_at:
-        return ""
-    if heard is None and not trace.seen.node:
-        return ""
+    if trace.was_taken_away:
+        return "its node had taken its container away before its log could be read"
     return f"its log could not be read: {_trouble(heard)}"
+
+
+def _never_ran(trace: Trace, heard: Heard) -> bool:
+    if trace.seen.started_at is not None:
+        return False
+    if trace.seen.reason in _NEVER_BEGAN:
+        return True
+    if not trace.pod or trace.was_taken_away:
+        return False
+    refused = isinstance(heard, Answer) and heard.status in _NOT_BEGUN
+    return refused or (heard is None and not trace.seen.node)
 
 
 def _is_excuse(body: bytes) -> bool:

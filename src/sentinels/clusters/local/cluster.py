@@ -31,7 +31,7 @@ from sentinels.core.errors import ClusterUnavailable, LaunchRejected, LogStoreUn
 from sentinels.core.job import JobId, Reason
 from sentinels.core.log_position import Position, byte_of
 from sentinels.core.observation import Finished, Observation
-from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, LogTail
+from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, LogTail, Released
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 
@@ -129,6 +129,15 @@ class LocalCluster:
         """See ``Cluster.release``."""
         shutil.rmtree(self._folder(ref).work, ignore_errors=True)
         self._layout.unmark(ref.name)
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """See ``Cluster.release_all``."""
+        for ref in refs:
+            try:
+                self.release(ref)
+                yield Released(ref)
+            except ClusterUnavailable as error:
+                yield Released(ref, error)
 
     def set_aside(self, ref: WorkloadRef) -> None:
         """See ``Cluster.set_aside``; its folder stays."""
