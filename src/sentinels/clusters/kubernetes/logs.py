@@ -24,7 +24,7 @@ from sentinels.core.log_position import START, Begun, Moment, before
 from sentinels.core.log_store import LogLine
 from sentinels.core.ports import Json, LogChunk, LogTail
 
-SILENT_SECONDS = 1.5
+SILENT_SECONDS = 4.0
 """How long a node may be silent: what it does not tell is told by the log store."""
 _SECONDS = 20.0
 _FURTHER = 16

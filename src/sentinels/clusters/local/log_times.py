@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +23,9 @@ _RESOLUTION_NS = 10**7
 class LogClock:
     """Writes the records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
         """Into this file, which is made when there is something to write."""
-        self._path = path
+        self._path, self._now_ns = path, now_ns
         self._file: int | None = None
         self._byte, self._at_ns = 0, 0
 
@@ -32,7 +33,7 @@ class LogClock:
         """What is written into the log from this byte on was read now. It is told before that is
         written: who reads the log finds the time of all that is in it. Raises ``OSError``.
         """
-        now, since = time.time_ns(), self._at_ns + byte - self._byte
+        now, since = self._now_ns(), self._at_ns + byte - self._byte
         if now - self._at_ns >= _RESOLUTION_NS or now < self._at_ns:
             self._byte, self._at_ns = byte, max(now, since)
             os.write(self._opened(), _RECORD.pack(byte, self._at_ns))

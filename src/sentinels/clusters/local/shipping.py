@@ -27,7 +27,6 @@ from sentinels.clusters.local.folders import (
 )
 
 if TYPE_CHECKING:
-    from sentinels.clusters.local.log_times import LogTimes
     from sentinels.core.log_documents import Whose
 
 PART_BYTES = 32 * 1024
@@ -70,10 +69,10 @@ class Shipper:
         self._thread.start()
 
     def end(self) -> None:
-        """Send nothing more; what was not sent is left to ``ship_rest``."""
+        """Send nothing more; what was not sent is left to ``ship_rest``. Returns at once: an answer
+        that is still awaited counts no more.
+        """
         self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(_FLUSH_SECONDS)
 
     def _ship(self) -> None:
         pause = _TURN_SECONDS
@@ -99,52 +98,60 @@ def ship_rest(folder: WorkloadFolder, spec: Record) -> None:
         return
     end = time.monotonic() + _FLUSH_SECONDS
     try:
-        ship(folder, spec, over=True, until=lambda: time.monotonic() > end)
+        ship(folder, spec, over=True, until=lambda: time.monotonic() > end, seconds=_FLUSH_SECONDS)
     except StoreInTrouble as trouble:
         _record(folder, _shipped(folder), trouble=str(trouble))
 
 
 def ship(
-    folder: WorkloadFolder, spec: Record, *, until: Callable[[], bool], over: bool = False
+    folder: WorkloadFolder,
+    spec: Record,
+    *,
+    until: Callable[[], bool],
+    over: bool = False,
+    seconds: float = _SILENT_SECONDS,
 ) -> bool:
     """Send what the store lacks, batch by batch; True when nothing is left of a log that is
-    ``over``. Raises ``StoreInTrouble``.
+    ``over``. The store may be silent for so many ``seconds``. Raises ``StoreInTrouble``.
     """
-    from sentinels.clusters.local.log_times import LogTimes
-
-    done, url = _shipped(folder), str(spec["search_url"])
-    with LogTimes(folder.log_times) as times:
-        while not until():
-            batch = _batch(folder, spec, times, done, over=over)
-            if batch is None:
-                if over:
-                    _record(folder, done, complete=True)
-                return over
-            if done == 0:
-                _prepare(url)
-            _send(url, batch.body)
-            done = batch.end
-            _record(folder, done)
+    done, store = _shipped(folder), _Store(str(spec["search_url"]), seconds)
+    while not until():
+        batch = _batch(folder, spec, done, over=over)
+        if batch is None:
+            if over:
+                _record(folder, done, complete=True)
+            return over
+        if done == 0:
+            store.prepare()
+        store.send(batch.body)
+        if until() and not over:
+            return False
+        done = batch.end
+        _record(folder, done)
     return False
 
 
-def _batch(
-    folder: WorkloadFolder, spec: Record, times: LogTimes, begin: int, *, over: bool
-) -> _Batch | None:
+def _batch(folder: WorkloadFolder, spec: Record, begin: int, *, over: bool) -> _Batch | None:
     """Documents of the lines from a byte on; of one that may go on only where the log is over."""
+    from sentinels.clusters.local.log_times import LogTimes
     from sentinels.core.log_documents import document, index_of
     from sentinels.core.log_store import LogLine
 
     whose, uid, body = _whose(folder, spec), str(spec["uid"]), bytearray()
-    for content in islice(_parts(_read(folder, begin), over=over), _BATCH_LINES):
-        text = content.removesuffix(b"\n").decode("utf-8", "replace")
-        line = LogLine(times.at(begin), text, content.endswith(b"\n"))
-        known = f"{uid}-{begin}"
-        action = {"index": {"_index": index_of(line.at_ns), "_id": known}}
-        for each in (action, document(line, whose, known)):
-            body += json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        begin += len(content)
+    data = _read(folder, begin)
+    with LogTimes(folder.log_times) as times:  # it has those of all that was read before
+        for content in islice(_parts(data, over=over), _BATCH_LINES):
+            text = content.removesuffix(b"\n").decode("utf-8", "replace")
+            line = LogLine(times.at(begin), text, content.endswith(b"\n"))
+            known = f"{uid}-{begin}"
+            action = {"index": {"_index": index_of(line.at_ns), "_id": known}}
+            body += _json(action) + _json(document(line, whose, known))
+            begin += len(content)
     return _Batch(bytes(body), begin) if body else None
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _read(folder: WorkloadFolder, begin: int) -> bytes:
@@ -190,50 +197,57 @@ def _whose(folder: WorkloadFolder, spec: Record) -> Whose:
     )
 
 
-def _prepare(url: str) -> None:
-    """See to it that the store knows what the fields are, before the first line comes."""
-    from sentinels.core.log_documents import TEMPLATE, TEMPLATE_NAME
+class _Store:
+    """The search store, as far as it is brought lines. Raises ``StoreInTrouble``."""
 
-    path = f"/_index_template/{TEMPLATE_NAME}"
-    if _ask("HEAD", url, path, b"")[0] >= 300:
-        status, said = _ask("PUT", url, path, json.dumps(TEMPLATE).encode())
+    def __init__(self, url: str, seconds: float) -> None:
+        self._url, self._seconds = url.rstrip("/"), seconds
+
+    def prepare(self) -> None:
+        """See to it that it knows what the fields are, before the first line comes."""
+        from sentinels.core.log_documents import TEMPLATE, TEMPLATE_NAME
+
+        path = f"/_index_template/{TEMPLATE_NAME}"
+        if self._ask("HEAD", path, b"")[0] >= 300:
+            self._good("PUT", path, json.dumps(TEMPLATE).encode())
+
+    def send(self, body: bytes) -> None:
+        """Bring documents. One that it will never take is told of and left out."""
+        said = self._good("POST", f"/_bulk?{_ONLY}", body, _TO_LINES)
+        try:
+            answer = json.loads(said)
+            items = [each["index"] for each in answer["items"]] if answer["errors"] else []
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreInTrouble(f"what answers is no search store: {said[:80]!r}") from error
+        for item in items:
+            if item.get("status") == _NEVER:
+                sys.stderr.write(f"the search store does not take a line: {item.get('error')}\n")
+            elif item.get("error"):
+                raise StoreInTrouble(f"the search store did not take a line: {item['error']}")
+
+    def _good(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str] = _TO_JSON
+    ) -> bytes:
+        status, said = self._ask(method, path, body, headers)
         if status >= 300:
             raise StoreInTrouble(f"the search store answered {status}: {said[:200]!r}")
+        return said
 
+    def _ask(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str] = _TO_JSON
+    ) -> tuple[int, bytes]:
+        import http.client
 
-def _send(url: str, body: bytes) -> None:
-    """Bring documents. One that the store will never take is told of and left out."""
-    status, said = _ask("POST", url, f"/_bulk?{_ONLY}", body, _TO_LINES)
-    if status >= 300:
-        raise StoreInTrouble(f"the search store answered {status}: {said[:200]!r}")
-    try:
-        answer = json.loads(said)
-        items = [each["index"] for each in answer["items"]] if answer["errors"] else []
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreInTrouble(f"what answers is no search store: {said[:80]!r}") from error
-    for item in items:
-        if item.get("status") == _NEVER:
-            sys.stderr.write(f"the search store does not take a line: {item.get('error')}\n")
-        elif item.get("error"):
-            raise StoreInTrouble(f"the search store did not take a line: {item['error']}")
+        from sentinels.clusters.outputs import exchange
 
-
-def _ask(
-    method: str, url: str, path: str, body: bytes, headers: Mapping[str, str] = _TO_JSON
-) -> tuple[int, bytes]:
-    import http.client
-
-    from sentinels.clusters.outputs import exchange
-
-    try:
-        return exchange(
-            method, url.rstrip("/") + path, headers, body, silent_seconds=_SILENT_SECONDS
-        )
-    except (OSError, http.client.HTTPException) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise StoreInTrouble(
-            f"the search store does not answer: {why or str(error) or type(error).__name__}"
-        ) from error
+        url, seconds = self._url + path, self._seconds
+        try:
+            return exchange(method, url, headers, body, silent_seconds=seconds)
+        except (OSError, http.client.HTTPException) as error:
+            why = error.strerror if isinstance(error, OSError) else None
+            raise StoreInTrouble(
+                f"the search store does not answer: {why or str(error) or type(error).__name__}"
+            ) from error
 
 
 def _shipped(folder: WorkloadFolder) -> int:
