@@ -346,7 +346,8 @@ def dossier(state: str = "failed", **more: object) -> Json:
     found = job(state=state, reason=reason)
     made = attempt(state=state, reason=reason, exit_code=1 if reason else 0)
     sentence = "the program ended with a non-zero exit code"
-    cause = {"reason": reason, "class": "user", "sentence": sentence, "detail": ""}
+    whose = "the job's own: its program, or what it asked for"
+    cause = {"reason": reason, "class": "user", "whose": whose, "sentence": sentence, "detail": ""}
     return {
         "job": found,
         "attempt": made,

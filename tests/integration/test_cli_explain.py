@@ -128,7 +128,9 @@ def test_what_has_not_ended_is_not_explained(desk: Desk) -> None:
 
 def test_a_job_that_was_never_launched_is_explained_by_what_ended_it(desk: Desk) -> None:
     person, canned = desk
-    cause = {"reason": "dependency_failed", "class": "operator", "sentence": "s", "detail": "job 3"}
+    whose = "another job's: the one it was to start after"
+    cause = {"reason": "dependency_failed", "class": "operator", "whose": whose}
+    cause |= {"sentence": "s", "detail": "job 3"}
     found = job(state="cancelled", reason="dependency_failed")
     nothing: Json = {"attempt": None, "attempts": [], "used": [], "exit_code": None}
     lines = {"texts": [], "source": "", "whole": True}

@@ -283,6 +283,8 @@ def test_lines_that_are_not_there_yet_hold_up_no_others(watched: Desk) -> None:
     deliver_due(watched.notify())
     assert store.asked == 2
     assert pending(watched) == [("pending",), ("pending",)]
+    pulse = PostgresReading(watched.engine, policy=watched.policy).pulse()
+    assert (pulse.outbox_pending, pulse.outbox_error) == (2, None), "what is on its way is no fault"
     store.texts = ["at last"]
     due_now(watched)
     deliver_due(watched.notify())

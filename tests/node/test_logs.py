@@ -23,7 +23,7 @@ from tests.node.shipper import shipping
 from tests.services.bringing import prepare
 from tests.support.direct_api import ApiError, DirectApi
 from tests.support.search_node import NoSearchNode, SearchNode, running_search_node
-from tests.support.town import Town
+from tests.support.town import Town, with_settings
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 _SMALL = ("--cpu", "0.1", "--memory", "96Mi")
@@ -59,18 +59,12 @@ def logged(
     town: Town, real_node: RealNode, segment: Segment, search_node: SearchNode
 ) -> Iterator[Town]:
     """The installation, with a store and a shipper."""
-    options = ("--kubeconfig", str(real_node.kubeconfig), "--address", segment.address)
-    town.sentinels("down")
-    town.machine.env["SENTINELS_SEARCH_URL"] = search_node.url
-    try:
-        town.machine.up(*options)
-        town.await_mlflow()
-        with shipping(real_node, search_node.url):
-            yield town
-    finally:
-        del town.machine.env["SENTINELS_SEARCH_URL"]
-        town.sentinels("down")
-        town.machine.up(*options)
+    settings = {"SENTINELS_SEARCH_URL": search_node.url}
+    with (
+        with_settings(town, settings, address=segment.address),
+        shipping(real_node, search_node.url),
+    ):
+        yield town
 
 
 def push(town: Town, script: str) -> int:

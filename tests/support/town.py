@@ -135,3 +135,20 @@ def settled(
         api = Api(str(cluster.kubeconfig))
         let_all_go(api, "sen-default")
         api.close()
+
+
+@contextmanager
+def with_settings(town: Town, settings: Mapping[str, str], *, address: str) -> Iterator[None]:
+    """The installation is up with these as well, and afterwards without them."""
+    options = ("--kubeconfig", str(town.cluster.kubeconfig), "--address", address)
+    town.sentinels("down")
+    town.machine.env |= dict(settings)
+    try:
+        town.machine.up(*options)
+        town.await_mlflow()
+        yield
+    finally:
+        for name in settings:
+            del town.machine.env[name]
+        town.sentinels("down")
+        town.machine.up(*options)

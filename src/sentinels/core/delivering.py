@@ -92,4 +92,5 @@ def _postpone(ports: DeliverPorts, due: DueDelivery, trouble: Unavailable) -> No
         ports.outbox.failed(due.id, str(trouble))
         return
     wait = trouble.retry_after or min(2.0 ** min(due.tries, 10), 600.0)
-    ports.outbox.postpone(due.id, after_seconds=wait, error=str(trouble))
+    error = None if isinstance(trouble, NotYet) else str(trouble)
+    ports.outbox.postpone(due.id, after_seconds=wait, error=error)

@@ -360,7 +360,7 @@ class Outbox(Protocol):
         """It will never arrive."""
         ...
 
-    def postpone(self, delivery_id: int, *, after_seconds: float, error: str) -> None:
+    def postpone(self, delivery_id: int, *, after_seconds: float, error: str | None) -> None:
         """It did not arrive; it is due again after a while."""
         ...
 

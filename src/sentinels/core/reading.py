@@ -300,6 +300,10 @@ class Reading(Protocol):
         """Notices, newest first."""
         ...
 
+    def late(self, job: JobRef) -> Mapping[str, str]:
+        """What of the job could not be delivered yet: by channel, what the last try met with."""
+        ...
+
     def pulse(self) -> Pulse:
         """How the whole does."""
         ...

@@ -74,7 +74,7 @@ class PostgresOutbox:
         """See ``Outbox.failed``."""
         self._finish(delivery_id, "failed", error)
 
-    def postpone(self, delivery_id: int, *, after_seconds: float, error: str) -> None:
+    def postpone(self, delivery_id: int, *, after_seconds: float, error: str | None) -> None:
         """See ``Outbox.postpone``."""
         changes = {"id": delivery_id, "after_seconds": after_seconds, "error": error}
         with transaction(self._engine) as connection:

@@ -196,6 +196,10 @@ class PostgresReading:
         )
         return [notice_of(row) for row in rows]
 
+    def late(self, job: JobRef) -> Mapping[str, str]:
+        """See ``Reading.late``."""
+        return {row["channel"]: row["error"] for row in self._rows("read_late", job_id=job.id)}
+
     def pulse(self) -> Pulse:
         """See ``Reading.pulse``."""
         return pulse_of(self._rows("read_pulse", bound=WAITING_BOUND)[0])

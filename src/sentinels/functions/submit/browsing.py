@@ -11,12 +11,12 @@ import binascii
 
 from flask import Response
 
-from sentinels.core.errors import InvalidRequest, Unavailable
+from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState
-from sentinels.core.ports import Json
 from sentinels.core.reading import JobFilter
 from sentinels.functions.http import reply
-from sentinels.functions.submit.door import Ask, FrontDoor
+from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.lacking import lacking
 from sentinels.functions.submit.placing import jobs_json, pages_of
 from sentinels.functions.submit.shaping import attempt_json, event_json, node_json, notice_json
 
@@ -42,13 +42,18 @@ def show_job(ask: Ask) -> Response:
         wait = ask.query.decimal("wait")
         ask.door.patience.until(lambda last: last > after, lambda: reading.last_event(job), wait)
     view = reading.jobs(ask.caller, [job.id])[0]
-    attempts: list[Json] = [
-        attempt_json(attempt, pages_of(ask.door, attempt.mlflow_url))
-        for attempt in reading.attempts(job)
-    ]
-    shaped = jobs_json(ask.door, [view])[0]
-    away = _unavailable(ask.door)
-    return reply({**shaped, "config": view.config, "attempts": attempts, "unavailable": away})
+    attempts = reading.attempts(job)
+    return reply(
+        {
+            **jobs_json(ask.door, [view])[0],
+            "config": view.config,
+            "attempts": [
+                attempt_json(attempt, pages_of(ask.door, attempt.mlflow_url))
+                for attempt in attempts
+            ],
+            "unavailable": list(lacking(ask.door, job, attempts)),
+        }
+    )
 
 
 def list_events(ask: Ask) -> Response:
@@ -86,16 +91,6 @@ def list_notices(ask: Ask) -> Response:
         ask.caller, job=ask.query.maybe("job"), limit=ask.query.number("limit")
     )
     return reply({"notices": [notice_json(notice) for notice in found]})
-
-
-def _unavailable(door: FrontDoor) -> list[Json]:
-    """A sentence for each part that a job's links or words come from and that does not answer."""
-    try:
-        if door.store is not None:
-            door.store.check()
-    except Unavailable as trouble:
-        return [str(trouble)]
-    return []
 
 
 def _total(ask: Ask) -> int:

@@ -390,7 +390,7 @@ SCHEMAS: dict[str, Schema] = {
             "attempts": _list_of(_named("Attempt")),
             "unavailable": {
                 **_list_of(_TEXT),
-                "description": "What does not answer now, and so may be missing or lead nowhere.",
+                "description": "What is missing, late or leads nowhere now, and why.",
             },
         }
     ),

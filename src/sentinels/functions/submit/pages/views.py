@@ -21,6 +21,7 @@ from sentinels.core.reading import AttemptView, JobFilter, JobView
 from sentinels.functions.submit.browsing import cursor_of, filter_of, read_cursor
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.dossiers import explained
+from sentinels.functions.submit.lacking import lacking
 from sentinels.functions.submit.pages.charts import curves, gauges, time_line
 from sentinels.functions.submit.pages.drawing import page
 from sentinels.functions.submit.pages.log import last_piece
@@ -101,6 +102,11 @@ def show_job(ask: Ask) -> Response:
         row=row,
         attempts=attempts,
         last=last,
+        lacks=[
+            line
+            for line in lacking(ask.door, job, attempts)
+            if not piece or line != piece.unavailable
+        ],
         events=list(reversed(events)),
         line=time_line(events, ask.door.clock()),
         end=None if live else explained(ask, job, row.job, last),
