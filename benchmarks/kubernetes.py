@@ -24,6 +24,7 @@ from tests.cluster.programs import need
 from benchmarks.measure import Result, at_least, at_most, interleaved, ms
 from sentinels.clusters.kubernetes.api import MERGE_PATCH, Api, Request
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
+from sentinels.clusters.kubernetes.holding import let_all_go
 from sentinels.clusters.kubernetes.launch import jobs_path
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import RELEASED
@@ -135,7 +136,9 @@ def _sweep(plane: ControlPlane, cluster: KubernetesCluster) -> Result:
     """What a pass reads, beside so many finished Jobs, against a typed list of them."""
     plane.kubectl("-n", _NAMESPACE, "delete", "jobs", "--all", "--wait=false")
     refs = [WorkloadRef(JobId(number), 1) for number in range(1, FINISHED + 1)]
-    _finish(Api(str(plane.kubeconfig)), refs)
+    api = Api(str(plane.kubeconfig))
+    _finish(api, refs)
+    let_all_go(api, _NAMESPACE)
     live = [WorkloadRef(JobId(5_000_000 + number), 1) for number in range(50)]
     list(cluster.launch_all([_workload(ref.job_id) for ref in live]))
     times = interleaved(

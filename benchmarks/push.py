@@ -67,6 +67,7 @@ class Pusher:
             "lane_id": self._lane_id,
             "request_digest": b"0" * 32,
             "waits_for": "[]",
+            "rerun_of": None,
         }
         with transaction(self._engine) as connection:
             connection.execute(statement("submit_jobs"), asked).all()

@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def admin(server: EmbeddedPostgres, statement: sql.Composed) -> None:
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A fresh, migrated database."""
+    with a_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def a_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database, for as long as the block lasts."""
     name = f"test_{next(_numbers)}"
     made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     admin(postgres, made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))

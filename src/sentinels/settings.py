@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Failpoint
+from sentinels.core.reporting import read_prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,28 @@ class Settings:
 
     database_url: str = ""
     """PostgreSQL, as ``postgresql://user@host/db`` or with ``?host=/socket/folder``."""
+    report_database_url: str = ""
+    """The same for the role that SQL is asked as, which may read the views; empty: nobody asks."""
+    prices: str = ""
+    """What an hour costs, as ``cpu=0.03,memory=0.004,gpu=1.2,a100=2.5``; empty: no costs."""
     tracker_url: str = ""
     """MLflow as the functions and the workloads reach it; empty: no tracking."""
     tracker_public_url: str = ""
     """MLflow as a browser reaches it; empty: the same as ``tracker_url``."""
     search_url: str = ""
     """Elasticsearch or OpenSearch, which keeps logs; empty: there is none."""
+    log_keep_days: int = 30
+    """For how many days the search store keeps lines."""
+    logs_page_url: str = ""
+    """Where a browser shows a job's lines, with ``{job}`` for its id; empty: nowhere."""
     prometheus_url: str = ""
-    """Prometheus, which watches and alerts; empty: there is none."""
+    """Prometheus, which measures, watches and alerts; empty: there is none."""
+    dispatch_schedule: str = ""
+    """When dispatch is ticked, as cron, for what watches it; empty: every few seconds."""
+    notify_schedule: str = ""
+    """When notify is ticked, likewise."""
+    database_volume: str = ""
+    """How large the database's volume is, as in ``10Gi``, for the alert; empty: not known."""
     slack_token: str = ""
     """Slack bot token (xoxb-…) with chat:write; empty: see ``slack_webhook``."""
     slack_webhook: str = ""
@@ -37,6 +52,22 @@ class Settings:
     """Slack's Web API; only a test's stand-in needs another."""
     slack_channel: str = "#experiments"
     """Where notices go that name no channel (bot token only; a webhook has its own)."""
+    smtp_url: str = ""
+    """The mail server: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://host`` (TLS)."""
+    smtp_from: str = ""
+    """Who notices by e-mail are from, as ``Sentinels <sentinels@example.org>``."""
+    webhooks: str = ""
+    """Programs that may be told, as ``NAME ADDRESS SECRET``, one a line or with ``;`` between."""
+    oncall: str = ""
+    """Who is told of the infrastructure's troubles, with commas: ``#oncall,ops@example.org``."""
+    long_wait_seconds: float = 1800.0
+    """A job that starts after so long has waited long, which its owner is told."""
+    silent_seconds: float = 3600.0
+    """A running job that has printed nothing for so long is silent, which its owner is told."""
+    full_seconds: float = 1200.0
+    """How long jobs must have waited for what is full before on-call is told."""
+    idle_node_seconds: float = 21600.0
+    """How long a node may have nothing to do, and nothing wait, before on-call is told."""
     sink: str = ""
     """Where ``queue.changed`` is sent: the Broker, or dispatch on one machine; empty: nowhere."""
     notify_url: str = ""
@@ -106,6 +137,7 @@ class Settings:
                 values[field.name] = _READERS[str(field.type)](raw)
             except ValueError:
                 wrong.append(f"{name}={raw!r} is not a number")
+        wrong += _wrong_prices(environ.get("SENTINELS_PRICES", ""))
         if wrong:
             raise InvalidRequest("; ".join(wrong), remedy="correct the environment and start again")
         values.setdefault("sink", environ.get("K_SINK", ""))
@@ -120,6 +152,14 @@ class Settings:
     def tracker_page_url(self) -> str:
         """MLflow as a browser reaches it."""
         return self.tracker_public_url or self.tracker_url
+
+
+def _wrong_prices(text: str) -> list[str]:
+    try:
+        read_prices(text)
+    except ValueError as error:
+        return [f"SENTINELS_PRICES: {error}"]
+    return []
 
 
 _READERS = {"str": str, "int": int, "float": float}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from http.client import HTTPConnection
 
 import psutil
@@ -101,3 +102,33 @@ def sentinels_itself(machine: OneMachine) -> list[psutil.Process]:
         if any(word.startswith("sentinels.local") or "postgres" in word for word in line):
             found.append(process)
     return found
+
+
+def test_what_a_job_uses_is_shown_while_it_runs_and_outlives_its_folder(
+    machine: OneMachine,
+) -> None:
+    machine.up("--no-mlflow")
+    job = push_waiting_job(machine)
+    await_true(lambda: quantities_of(machine, job) >= {"cpu_cores", "memory_bytes"})
+    assert usage_of(machine, job)["source"] == "this machine"
+
+    (machine.home.parent / "end").touch()
+    await_true(lambda: usage_of(machine, job)["source"] == "kept with the job")
+    shutil.rmtree(machine.home / "workloads")
+
+    assert quantities_of(machine, job) >= {"cpu_cores", "memory_bytes"}
+    told = machine.run("usage", str(job))
+    assert "job 1 waiting  succeeded after " in told
+    assert "  memory  asked 128Mi, used " in told
+
+
+def usage_of(machine: OneMachine, job: int) -> dict[str, object]:
+    """What the job's newest attempt uses, or used."""
+    return ask(machine, "GET", f"/v1/jobs/{job}/usage")
+
+
+def quantities_of(machine: OneMachine, job: int) -> set[object]:
+    """What of it was measured."""
+    found = usage_of(machine, job)["quantities"]
+    assert isinstance(found, list)
+    return {quantity["name"] for quantity in found}

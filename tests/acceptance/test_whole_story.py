@@ -30,6 +30,11 @@ print("param", os.environ["SENTINELS_PARAM_C"])
 pathlib.Path(os.environ["SENTINELS_OUTPUT"], "model").mkdir()
 pathlib.Path(os.environ["SENTINELS_OUTPUT"], "model", "weights.txt").write_text("42")
 """
+MEASURED = """
+import os
+import mlflow
+mlflow.log_metric("score", 2 * float(os.environ["SENTINELS_PARAM_C"]))
+"""
 COUNTS = """
 import pathlib, sys, time
 here = pathlib.Path(sys.argv[1])
@@ -132,6 +137,44 @@ def test_an_experiment_is_queued_run_tracked_kept_and_told(story: Story) -> None
     assert message.startswith(f"✔ job {job['id']} first ({job['user']}) succeeded")
     moves = json.loads(story.machine.run("history", "first", "-o", "json"))
     assert [move["to"] for move in moves] == ["queued", "dispatched", "running", "succeeded"]
+
+
+def test_past_experiments_are_compared_run_again_and_asked_about(story: Story) -> None:
+    run = story.machine.run
+    folder = story.code("measured", MEASURED)
+    for size in ("1", "3"):
+        words = ("--name", f"fit-{size}", "--experiment", "past", "-p", f"C={size}", "--wait")
+        run("push", str(folder), *words)
+    (folder / "main.py").write_text("raise SystemExit('edited')")
+    run("rerun", "fit-1", "-p", "C=7", "--name", "again", "--wait")
+    again, first = story.job("again"), story.job("fit-1")
+    assert (again["digest"], again["rerun_of"]) == (first["digest"], first["id"])
+
+    past = json.loads(
+        run("history", "--experiment", "past", "--sort", "score", "-n", "2", "-o", "json")
+    )
+    assert [(job["name"], job["metrics"]) for job in past] == [
+        ("again", {"score": 14.0}),
+        ("fit-3", {"score": 6.0}),
+    ]
+    assert past[0]["links"]["mlflow"].startswith(past[0]["links"]["experiment"] + "/runs/")
+    different = json.loads(run("diff", "fit-1", "again", "-o", "json"))
+    assert {"what": "params.C", "a": 1, "b": 7} in different["config"]
+    assert different["image"] == []
+    assert different["metrics"] == [{"what": "score", "a": 2.0, "b": 14.0}]
+
+    query = "SELECT name, rerun_of FROM v_jobs WHERE experiment = 'past' ORDER BY job"
+    assert run("sql", query, "-o", "csv").splitlines() == [
+        "name,rerun_of",
+        "fit-1,",
+        "fit-3,",
+        f"again,{first['id']}",
+    ]
+    usage = json.loads(run("report", "usage", "--by", "experiment", "-o", "json"))
+    [row] = [row for row in usage if row["experiment"] == "past"]
+    assert (row["jobs"], row["attempts"]) == (3, 3)
+    assert "permission denied" in run("sql", "SELECT * FROM tokens", code=2)
+    assert "✔ sql " in run("doctor")
 
 
 def test_slack_in_trouble_is_caught_up_once(story: Story) -> None:

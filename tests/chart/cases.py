@@ -33,6 +33,7 @@ _EVERY_TEAM_FIELD = {
 _EXTERNAL_DATABASE = {
     "url": f"postgresql://sentinels:{MARK}1@db.{OUTSIDE}:5432/sentinels",
     "mlflowUrl": f"postgresql+psycopg2://mlflow:{MARK}2@db.{OUTSIDE}:5432/mlflow",
+    "reportUrl": f"postgresql://report:{MARK}5@db.{OUTSIDE}:5432/sentinels",
 }
 
 # Each axis: what it is about, and the values of each of its choices. The first is the default.
@@ -98,7 +99,18 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "none": {},
         "token": {"slack": {"token": f"xoxb-{MARK}3"}},
         "webhook": {"slack": {"webhook": f"https://hooks.{OUTSIDE}/{MARK}4"}},
-        "secret": {"slack": {"existingSecret": f"{YOURS}slack"}},
+        "secret": {
+            "slack": {"existingSecret": f"{YOURS}slack"},
+            "notices": {"existingSecret": f"{YOURS}notices", "oncall": "#on-call"},
+        },
+        "mail": {
+            "notices": {
+                "oncall": f"ops@{OUTSIDE}",
+                "mailFrom": f"Sentinels <sentinels@{OUTSIDE}>",
+                "smtpUrl": f"smtp://ann:{MARK}5@mail.{OUTSIDE}",
+                "webhooks": f"ci https://ci.{OUTSIDE} {MARK}6",
+            }
+        },
     },
     "logs": {
         "own": {},
@@ -134,7 +146,12 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "your-alertmanager": {
             "alertmanager": {"enabled": False, "external": {"target": f"alerts.{OUTSIDE}:9093"}},
-            "prometheus": {"keep": "90d", "keepSize": "", "interval": "10s"},
+            "prometheus": {
+                "keep": "90d",
+                "keepSize": "",
+                "interval": "10s",
+                "dcgm": {"discover": True, "targets": [f"gpu.{OUTSIDE}:9400"]},
+            },
             "grafana": {"publicUrl": f"https://grafana.{OUTSIDE}"},
         },
         "channel": {"alertmanager": {"channel": "#on-call", "slackKey": "webhook"}},

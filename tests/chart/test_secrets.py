@@ -94,6 +94,7 @@ def test_every_value_that_can_hold_a_secret_is_tried(helm: Helm) -> None:
 _ONE_OF_EACH = {
     "slack.token": {"slack": {"token": MARK}},
     "slack.webhook": {"slack": {"webhook": MARK}},
+    "notices.webhooks": {"notices": {"webhooks": f"ci https://ci.example.test/x {MARK}"}},
 }
 
 

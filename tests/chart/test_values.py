@@ -49,6 +49,7 @@ _OTHERS: Mapping[str, object] = {
     "image.pullPolicy": "Always",
     "imagePullSecrets": ["your-registry"],
     "knative.install.configMaps": ["your-knative"],
+    "prometheus.dcgm.targets": ["gpu-1:9400"],
     "knative.install.manifests": [{"url": "https://example.test/one.yaml"}],
     "bootstrap.timeout": "7m",
     "settings": {"lease_seconds": 7},

@@ -30,9 +30,12 @@ NOT_A_SETTING = {
     "home",
     "kubeconfig",
     "notify_url",
+    "report_database_url",
     "sink",
     "slack_token",
     "slack_webhook",
+    "smtp_url",
+    "webhooks",
 }
 # Words that a value must be one of.
 ENUMS = {

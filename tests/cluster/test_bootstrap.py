@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -23,7 +24,9 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
+from tests.support.accounts import plain_pod
 from tests.support.direct_api import ApiError, DirectApi
+from tests.support.reporters import reporting
 
 Json = dict[str, Any]
 BROKER_URL = "http://broker-ingress.example/ml/sentinels"
@@ -93,6 +96,7 @@ class Release:
     runtime: str = "knative"
     install: bool = True
     triggers: tuple[str, ...] = ("sentinels-jobs", "sentinels-queue-changed")
+    report_url: str = ""
 
     def run(self, *words: str, code: int = 0) -> str:
         """What the command prints."""
@@ -103,6 +107,7 @@ class Release:
                 **os.environ,
                 "SENTINELS_KUBECONFIG": str(self.plane.kubeconfig),
                 "SENTINELS_DATABASE_URL": self.database_url,
+                "SENTINELS_REPORT_DATABASE_URL": self.report_url,
             },
             capture_output=True,
             text=True,
@@ -246,6 +251,20 @@ def test_it_makes_everything_and_says_so_and_the_second_time_changes_nothing(
     assert release.names("triggers.eventing.knative.dev") == set(release.triggers)
 
 
+def test_a_role_is_let_ask_sql_and_where_that_cannot_be_everything_else_is_made(
+    release: Release,
+) -> None:
+    with controllers(release), reporting(release.database_url) as asked:
+        release.report_url = asked.url
+        assert f"can be asked, as {asked.role}\n" in release.run()
+        release.report_url = release.database_url
+        said = release.run()
+    assert re.search(
+        r"^- sql +SQL is not asked as sentinels: it is a superuser$", said, re.MULTILINE
+    )
+    assert said.endswith("everything is ready\n")
+
+
 def test_the_functions_are_told_the_brokers_address_and_are_ours(release: Release) -> None:
     with controllers(release):
         release.run()
@@ -334,9 +353,20 @@ def test_a_cluster_without_knative_is_said_to_be_one_where_it_may_not_be_install
     assert "functions.runtime=deployment" in said
 
 
+def held_pod(namespace: str) -> Json:
+    """A workload's pod that nobody has settled."""
+    pod = plain_pod(namespace)
+    pod["metadata"] |= {
+        "labels": {"sentinels.dev/managed": "true"},
+        "finalizers": ["sentinels.dev/dossier"],
+    }
+    return pod
+
+
 def test_without_its_data_nothing_of_it_is_left(release: Release) -> None:
     with controllers(release):
         release.run()
+    release.plane.kubectl("apply", "-f", "-", input=json.dumps(held_pod(f"sen-{release.team}")))
     release.keep_data = False
 
     said = release.run("--remove")

@@ -19,6 +19,7 @@ from sentinels.clusters.kubernetes.options import Options, Toleration
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Finished, Observation, Running
 from sentinels.core.workload import Image, ImageKind, Placement, Workload, WorkloadRef
 from tests.cluster.nodes import Shape, SimulatedNodes
@@ -298,10 +299,9 @@ def test_stop_release_and_put_aside_of_nothing_change_nothing(yard: Yard) -> Non
         yard.job()
 
 
-def test_the_log_of_nothing_is_empty_and_ended(yard: Yard) -> None:
-    chunk = yard.cluster.read_log(REF, offset=0, limit=10)
-    assert (chunk.data, chunk.next_offset, chunk.ended) == (b"", 0, True)
-    assert yard.cluster.log_size(REF) == 0
+def test_there_is_no_log_of_nothing(yard: Yard) -> None:
+    assert yard.cluster.read_log(REF, after=START, limit=10) is None
+    assert yard.cluster.log_tail(REF, 5) is None
 
 
 def test_a_node_is_closed_and_opened_again(yard: Yard) -> None:

@@ -21,6 +21,7 @@ from sentinels.clusters.kubernetes.api import Request
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.workload import Workload, WorkloadRef
 from tests.cluster.nodes import Shape, SimulatedNodes
@@ -47,12 +48,13 @@ _SETTLING: set[Right] = {
     ("batch", "jobs", "delete"),
     ("", "pods", "patch"),
     ("", "pods", "delete"),
+    ("", "pods/log", "get"),
     ("", "events", "list"),
 }
 IN_TEAM: dict[str, set[Right]] = {
     "submit": {("", "pods/log", "get")},
     "dispatch": {*_SETTLING, ("batch", "jobs", "create"), ("batch", "jobs", "get")},
-    "notify": {*_SETTLING, ("", "pods/log", "get")},
+    "notify": _SETTLING,
     "events": set(),
 }
 AT_HOME: dict[str, set[Right]] = {
@@ -127,9 +129,9 @@ def orphaned(site: Site, dispatch: Actor) -> WorkloadRef:
 def read_all(actor: Actor, ref: WorkloadRef) -> None:
     """A simulated node has no logs; what counts is who says no."""
     with suppress(ClusterUnavailable):
-        actor.cluster.read_log(ref, offset=0, limit=100)
+        actor.cluster.read_log(ref, after=START, limit=100)
     with suppress(ClusterUnavailable):
-        actor.cluster.log_size(ref)
+        actor.cluster.log_tail(ref, 10)
 
 
 def test_dispatch_may_do_all_that_it_does(site: Site, actors: dict[str, Actor]) -> None:
@@ -159,6 +161,8 @@ def test_dispatch_may_do_all_that_it_does(site: Site, actors: dict[str, Actor]) 
     await_seen(dispatch, second.ref, is_a(Absent))
     orphan = orphaned(site, dispatch)
     cluster.stop(orphan, why=Reason.WORKLOAD_LOST)
+    await_seen(dispatch, orphan, is_a(Finished))
+    cluster.release(orphan)
     await_seen(dispatch, orphan, is_a(Absent))
     cluster.cordon(NODE, closed=True)
     cluster.cordon(NODE, closed=False)
@@ -184,6 +188,8 @@ def test_notify_may_settle(site: Site, actors: dict[str, Actor]) -> None:
     assert end.reason is Reason.DEADLINE_EXCEEDED
     notify.cluster.release(lost)
     notify.cluster.stop(orphan, why=Reason.WORKLOAD_LOST)
+    await_seen(notify, orphan, is_a(Finished))
+    notify.cluster.release(orphan)
     for ref in (lost, orphan):
         await_seen(notify, ref, is_a(Absent))
     assert notify.status("GET", f"/api/v1/nodes/{NODE}") == 200
@@ -199,6 +205,24 @@ def test_the_quotas_refusal_is_seen(site: Site, actors: dict[str, Actor], who: s
     assert isinstance(seen, Pending)
     actors["dispatch"].cluster.release(ref)
     assert actors[who].api.refused == []
+
+
+@pytest.mark.parametrize("who", ["dispatch", "notify"])
+def test_all_that_a_dossier_is_made_of_may_be_asked_for(
+    site: Site, actors: dict[str, Actor], who: str
+) -> None:
+    """A simulated node has no logs; what counts is who says no."""
+    ref = launched(site, actors["dispatch"], seconds="0s", exit_code="3")
+    actor, before = actors[who], len(actors[who].api.answers)
+    end = await_seen(actor, ref, is_a(Finished))
+    assert isinstance(end, Finished)
+    said = actor.cluster.testimony({ref: end})[ref]
+    asked = [call.rsplit("/", 1)[1] for call, _ in actor.api.answers[before:]]
+    assert {"log", "events", NODE} <= set(asked)
+    assert {event.about for event in said.events} == {"pod", "job"}
+    assert "Ready" in {condition.name for condition in said.conditions}
+    actor.cluster.release(ref)
+    assert actor.api.refused == []
 
 
 def test_submit_may_read_logs_and_preview(site: Site, actors: dict[str, Actor]) -> None:
@@ -266,7 +290,6 @@ REFUSED: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", f"{PODS}/one/exec"),
         ("POST", f"{PODS}/one/eviction"),
         ("PATCH", f"{PODS}/one/ephemeralcontainers"),
-        ("GET", f"{PODS}/one/log"),
         ("GET", "/api/v1/namespaces/{ns}/secrets/one"),
         ("GET", "/api/v1/namespaces/{ns}/secrets"),
         ("GET", "/api/v1/secrets"),

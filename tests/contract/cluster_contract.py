@@ -5,18 +5,25 @@ A subclass gives the fixture ``rig``. Programs are shell scripts, which every im
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
+from sentinels.clock import utc_now
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import Part
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import START, Position
 from sentinels.core.observation import Absent, Finished, Pending, Running
+from sentinels.core.ports import LogChunk
 from sentinels.core.workload import WorkloadRef
 from tests.contract.rig import REF, SMALL, Rig, await_true
 
 FOREVER = "echo begun; while :; do sleep 0.05; done"
 POLITE = "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done"
+COUNTS = "i=0; while [ $i -lt {} ]; do i=$((i+1)); echo $i; done"
 
 
 class ClusterContract:
@@ -78,12 +85,11 @@ class ClusterContract:
         assert rig.cluster.launch(workload) == uid
         assert rig.log(REF) == "started\n"
 
-    def test_what_was_never_launched_is_absent_with_an_ended_empty_log(self, rig: Rig) -> None:
+    def test_what_was_never_launched_is_absent_and_has_no_log(self, rig: Rig) -> None:
         unknown = WorkloadRef(JobId(8), 2)
         assert rig.observe(unknown) == Absent()
-        chunk = rig.cluster.read_log(unknown, offset=0, limit=10)
-        assert (chunk.data, chunk.next_offset, chunk.ended) == (b"", 0, True)
-        assert rig.cluster.log_size(unknown) == 0
+        assert rig.cluster.read_log(unknown, after=START, limit=10) is None
+        assert rig.cluster.log_tail(unknown, 5) is None
 
     def test_it_is_held_until_released_and_its_log_stays_readable(self, rig: Rig) -> None:
         rig.finish(rig.shell("echo kept"))
@@ -93,17 +99,72 @@ class ClusterContract:
         await_true(lambda: rig.cluster.held() == frozenset())
         assert rig.log(REF) == "kept\n"
 
-    def test_the_log_can_be_followed_by_offset(self, rig: Rig) -> None:
+    def test_the_log_can_be_followed_by_position(self, rig: Rig) -> None:
         rig.cluster.launch(rig.shell("echo begun; sleep 1; printf end"))
         rig.await_log(REF, "begun")
-        first = rig.cluster.read_log(REF, offset=0, limit=4)
-        assert (first.data, first.next_offset, first.ended) == (b"begu", 4, False)
+        first = read(rig, START, limit=16)
+        assert (first.text, first.ended) == ("begun\n", False)
+        assert first.joined or first.first_ns is not None
         rig.await_end(REF)
-        rest = rig.cluster.read_log(REF, offset=first.next_offset, limit=100)
-        assert (rest.data, rest.next_offset, rest.ended) == (b"n\nend", 9, True)
-        assert not rig.cluster.read_log(REF, offset=0, limit=8).ended
-        assert rig.cluster.read_log(REF, offset=0, limit=9).ended
-        assert rig.cluster.log_size(REF) == 9
+        rest = read(rig, first.position)
+        assert (rest.text, rest.ended, rest.joined) == ("end", True, True)
+        again = read(rig, rest.position)
+        assert (again.text, again.ended, again.position) == ("", True, rest.position)
+
+    def test_pieces_of_any_size_are_the_whole_also_of_one_long_line(self, rig: Rig) -> None:
+        rig.finish(rig.shell(f"{COUNTS.format(300)}; printf '%040000d\\n' 0; echo end"))
+        whole = rig.log(REF)
+        assert whole == "".join(f"{n}\n" for n in range(1, 301)) + "0" * 40000 + "\nend\n"
+        place, text, ended = START, "", False
+        while not ended:
+            piece = read(rig, place, limit=3000)
+            assert len(piece.text) <= 3000
+            place, text, ended = piece.position, text + piece.text, piece.ended
+        assert text == whole
+
+    def test_the_last_lines_are_found_from_the_end(self, rig: Rig) -> None:
+        rig.finish(rig.shell(f"{COUNTS.format(40)}; printf 'no newline'"))
+        for count, shown in ((0, ""), (1, "no newline"), (3, "39\n40\nno newline")):
+            tail = rig.cluster.log_tail(REF, count)
+            assert tail is not None
+            assert tail.lines == count
+            assert read(rig, tail.position).text == shown
+        tail = rig.cluster.log_tail(REF, 100)
+        assert tail is not None
+        assert read(rig, tail.position).text.startswith("1\n2\n")
+
+    def test_what_was_printed_since_a_time_is_found_and_each_line_has_its_own(
+        self, rig: Rig
+    ) -> None:
+        rig.cluster.launch(rig.shell("echo early; sleep 1.2; echo late; echo later"))
+        rig.await_end(REF)
+        chunk = read(rig, START, timed=True)
+        (early, late, later) = [at_ns for _, at_ns in chunk.marks]
+        assert early < late < later
+        assert (late - early) / 10**9 == pytest.approx(1.2, abs=0.5)
+        assert abs(time.time_ns() - later) < 120 * 10**9
+        for at_ns, shown in (
+            (late, "late\nlater\n"),
+            (early + 1, "late\nlater\n"),
+            (later + 1, ""),
+        ):
+            assert read(rig, rig.cluster.log_since(REF, at_ns)).text == shown
+        assert read(rig, rig.cluster.log_since(REF, 0)).text == chunk.text
+
+    def test_bytes_that_are_no_text_and_that_steer_a_terminal_are_only_text(self, rig: Rig) -> None:
+        rig.finish(rig.shell("printf 'a\\377\\376\\033[31mb\\rc\\n<!channel>\\000\\n'"))
+        assert rig.log(REF) == "a\ufffd\ufffd\x1b[31mb\rc\n<!channel>\x00\n"
+
+    def test_it_is_known_when_it_last_printed_something(self, rig: Rig) -> None:
+        silent = WorkloadRef(REF.job_id, 2)
+        rig.cluster.launch(rig.shell(FOREVER))
+        rig.cluster.launch(rig.shell("while :; do sleep 0.05; done", ref=silent))
+        rig.await_log(REF, "begun")
+        rig.await_running(silent)
+        unknown = WorkloadRef(JobId(8), 2)
+        found = rig.cluster.last_output([REF, silent, unknown])
+        assert set(found) == {REF}
+        assert abs((utc_now() - found[REF]).total_seconds()) < 60
 
     def test_errors_are_in_the_log_too(self, rig: Rig) -> None:
         rig.finish(rig.shell("echo bad >&2"))
@@ -154,6 +215,55 @@ class ClusterContract:
         rig.cluster.launch(workload)
         assert isinstance(rig.observe(REF), Pending | Running | Finished)
         rig.await_end(REF)
+
+    def test_what_it_printed_last_is_testified(self, rig: Rig) -> None:
+        script = "n=0; while [ $n -lt 300 ]; do echo line $n; n=$((n+1)); done; exit 3"
+        said = rig.testimony(rig.finish(rig.shell(script)))
+        assert said.lines.texts == tuple(f"line {number}" for number in range(100, 300))
+        assert not said.lines.whole
+        assert not said.lacks(Part.LINES)
+
+    def test_all_that_it_printed_is_testified_where_that_is_little(self, rig: Rig) -> None:
+        said = rig.testimony(rig.finish(rig.shell("echo one; printf two")))
+        assert (said.lines.texts, said.lines.whole) == (("one", "two"), True)
+        assert said.gaps == ()
+
+    def test_a_program_that_printed_nothing_leaves_no_gap(self, rig: Rig) -> None:
+        said = rig.testimony(rig.finish(rig.shell("exit 1")))
+        assert (said.lines.texts, said.gaps) == ((), ())
+
+    def test_whatever_is_printed_is_testified_within_bounds(self, rig: Rig) -> None:
+        nasty = r"printf '\033[31mred\033]8;;http://evil\007 \377\376 <!channel>\n'"
+        long = "head -c 1000000 /dev/zero | tr '\\0' x"
+        said = rig.testimony(rig.finish(rig.shell(f"{nasty}; {long}; exit 3")))
+        *_, red, last = ("", *said.lines.texts)
+        assert last.endswith("xxx")
+        assert len(last) < 10_000
+        assert red in ("", "\x1b[31mred\x1b]8;;http://evil\x07 \ufffd\ufffd <!channel>")
+
+    def test_ends_of_many_are_testified_at_once(self, rig: Rig) -> None:
+        refs = [WorkloadRef(JobId(number), 1) for number in range(7, 11)]
+        for ref in refs:
+            rig.cluster.launch(rig.shell(f"echo job {ref.job_id}; exit 1", ref=ref))
+        ended = {ref: rig.await_end(ref) for ref in refs}
+        found = rig.cluster.testimony(ended)
+        assert {ref: said.lines.texts for ref, said in found.items()} == {
+            ref: (f"job {ref.job_id}",) for ref in refs
+        }
+
+    def test_of_what_was_never_there_there_is_something_to_say_all_the_same(self, rig: Rig) -> None:
+        unknown, now = WorkloadRef(JobId(8), 2), datetime.now(UTC)
+        seen = Finished("", Reason.WORKLOAD_LOST, None, now, now)
+        found = rig.cluster.testimony({unknown: seen})
+        assert found[unknown].lines.texts == ()
+        assert found[unknown].lacks(Part.LINES)
+
+
+def read(rig: Rig, after: Position, *, limit: int = 10**6, timed: bool = False) -> LogChunk:
+    """A piece of the log of a workload that has one."""
+    chunk = rig.cluster.read_log(REF, after=after, limit=limit, timed=timed)
+    assert chunk is not None
+    return chunk
 
 
 class MachineContract(ClusterContract):

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 class Listener:
     """Keeps what is PUT below ``outputs_url`` and POSTed to ``notify_url``.
 
-    ``status`` and ``taken`` are what it answers.
+    ``status`` and ``taken`` are what it answers; ``accepted`` are the events that it took.
     """
 
     def __init__(self, port: int, address: str = "127.0.0.1") -> None:
@@ -21,6 +21,7 @@ class Listener:
         self.notify_url = f"http://{address}:{port}/notify"
         self.files: dict[str, bytes] = {}
         self.events: list[tuple[dict[str, str], dict[str, int]]] = []
+        self.accepted: list[dict[str, str]] = []
         self.status = 200
         self.taken = 204
         self.refused = ""
@@ -49,8 +50,11 @@ class Listener:
 
     def post(self, headers: dict[str, str], body: bytes) -> int:
         self.on_event()
+        taken = self.taken
+        if taken < 300:
+            self.accepted.append(headers)
         self.events.append((headers, json.loads(body)))
-        return self.taken
+        return taken
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record
 from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import Testimony
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Finished, Observation, Pending, Running
 from sentinels.core.ports import Cluster
 from sentinels.core.workload import Image, Workload, WorkloadRef
@@ -97,9 +99,14 @@ class Rig:
             self.cluster.stop(ref, why=seen.stop_for.reason, message=seen.stop_for.message)
         return isinstance(seen, Finished)
 
+    def testimony(self, seen: Finished, ref: WorkloadRef = REF) -> Testimony:
+        """What the cluster says of an end."""
+        return self.cluster.testimony({ref: seen})[ref]
+
     def log(self, ref: WorkloadRef) -> str:
         """All that it has printed."""
-        return self.cluster.read_log(ref, offset=0, limit=10**6).data.decode()
+        chunk = self.cluster.read_log(ref, after=START, limit=10**6)
+        return chunk.text if chunk else ""
 
     def folder(self, ref: WorkloadRef) -> WorkloadFolder:
         """The local cluster's folder for it."""

@@ -68,7 +68,7 @@ def test_every_key_of_the_config_is_documented_with_a_sound_value() -> None:
     documented, _ = read_config_text(text)
     read = read_submission("/code", documented)
     assert read.name == "digits-logreg"
-    assert read.notify.channel == "#vision"
+    assert read.notify.to == ("#vision",)
 
 
 def test_every_documented_setting_is_one_with_its_default() -> None:

@@ -291,13 +291,14 @@ def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
         "params": {"C": 0.1},
         "labels": {},
         "sweep": None,
+        "rerun_of": None,
         "submitted_at": "2026-11-20T14:00:00+00:00",
         "started_at": "2026-11-20T14:01:00+00:00" if begun else None,
         "finished_at": "2026-11-20T14:03:20+00:00" if ended else None,
         "cancel_requested_at": None,
         "exit_code": None,
         "queue": None if begun else place,
-        "links": {"mlflow": None},
+        "links": {"mlflow": None, "experiment": None, "logs": None},
         "event": 5,
         **more,
     }
@@ -306,7 +307,8 @@ def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
 def detail(job_id: int = 12, state: str = "queued", **more: object) -> Json:
     """A job with its config and attempts."""
     attempts = [] if state == "queued" else [attempt(state=state)]
-    return {**job(job_id, state), "config": {"params": {"C": 0.1}}, "attempts": attempts, **more}
+    own = {"config": {"params": {"C": 0.1}}, "attempts": attempts, "unavailable": []}
+    return {**job(job_id, state), **own, **more}
 
 
 def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
@@ -330,9 +332,38 @@ def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
         "started_at": "2026-11-20T14:01:00+00:00",
         "finished_at": "2026-11-20T14:03:20+00:00" if ended else None,
         "outputs": "complete" if ended else "pending",
+        "resources": {"cpu": "2", "memory": "4Gi", "gpu": 0, "gpu_type": None},
         "usage": usage,
         "mlflow_run_id": None,
         "mlflow_url": None,
+        **more,
+    }
+
+
+def dossier(state: str = "failed", **more: object) -> Json:
+    """How a job's attempt ended."""
+    reason = "exited_nonzero" if state == "failed" else None
+    found = job(state=state, reason=reason)
+    made = attempt(state=state, reason=reason, exit_code=1 if reason else 0)
+    sentence = "the program ended with a non-zero exit code"
+    whose = "the job's own: its program, or what it asked for"
+    cause = {"reason": reason, "class": "user", "whose": whose, "sentence": sentence, "detail": ""}
+    return {
+        "job": found,
+        "attempt": made,
+        "ended": state in ("failed", "succeeded", "cancelled"),
+        "cause": cause if reason else None,
+        "exit_code": 1 if reason else 0,
+        "signal": None,
+        "advice": [],
+        "said": [],
+        "used": [{"what": "memory", "used": "3Gi", "asked": "4Gi", "part": 0.75}],
+        "lines": {"texts": ["epoch 1"], "source": "its log", "whole": True},
+        "events": [],
+        "conditions": [],
+        "facts": {},
+        "gaps": [],
+        "attempts": [made],
         **more,
     }
 
@@ -343,15 +374,18 @@ def pushed(*jobs: Json, replayed: bool = False) -> Json:
     return {"jobs": found, "replayed": replayed, "queue": {"position": 3, "waiting": 9}}
 
 
-def piece(text: str, offset: int = 0, *, ended: bool = False, number: int = 1) -> Json:
-    """A piece of a log."""
+def piece(
+    text: str, begin: int = 0, *, ended: bool = False, number: int = 1, unavailable: str = ""
+) -> Json:
+    """A piece of a log; its cursor is simply the byte behind it."""
     return {
         "job": 12,
         "attempt": number,
         "text": text,
-        "offset": offset,
-        "next_offset": offset + len(text.encode()),
+        "cursor": str(begin + len(text.encode())),
         "ended": ended,
+        "source": "cluster" if text else None,
+        "unavailable": unavailable or None,
     }
 
 
@@ -415,6 +449,8 @@ def event(number: int, source: str | None, target: str, **more: object) -> Json:
         ("JobDetail", detail(state="succeeded")),
         ("Pushed", pushed()),
         ("Log", piece("a")),
+        ("Dossier", dossier()),
+        ("Dossier", dossier("succeeded")),
         ("Node", node()),
         ("Notices", {"notices": [notice()]}),
         ("Events", {"events": [event(1, None, "queued"), event(2, "queued", "dispatched")]}),

@@ -66,7 +66,7 @@ def test_status_of_a_failed_job_says_why_what_it_used_and_each_attempt(desk: Des
         "  used        200Mi of 4Gi memory, 12.3 CPU seconds\n",
         "    1. node lost on laptop 2m 20s: the node went away\n",
         "    2. out of memory on laptop 2m 20s\n",
-        "  next: sentinels logs 12 · sentinels artifacts 12 · sentinels history 12\n",
+        "  next: sentinels explain 12 · sentinels logs 12 · sentinels artifacts 12\n",
     ):
         assert line in out
 
@@ -116,6 +116,7 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
         "  7  digits-logreg  ann   default  running  2 CPU 4Gi  0.0s  laptop",
         "",
         "laptop: 0.5 of 2 CPU, 20Gi of 24Gi memory free",
+        "! CPUs are full: 40 jobs wait, the oldest for 2h",
     ]
 
 
@@ -130,6 +131,7 @@ def _queue() -> Json:
         "total": 40,
         "running": [job(7, "running", started_at=same)],
         "nodes": [node()],
+        "conditions": ["CPUs are full: 40 jobs wait, the oldest for 2h"],
     }
 
 
@@ -207,9 +209,10 @@ def test_a_jobs_story_is_told_move_by_move(desk: Desk) -> None:
 def test_the_jobs_that_ended_are_asked_for_by_state(desk: Desk) -> None:
     person, canned = desk
     canned.on("GET /v1/jobs", {"jobs": [job(3, "succeeded")], "next_cursor": None})
-    assert "succeeded" in person.type("history", "--experiment", "digits").out
-    [asked] = canned.asked
-    assert asked.query["experiment"] == "digits"
+    said = person.type("history", "--experiment", "digits")
+    assert "succeeded" in said.out
+    assert canned.asked[0].query["experiment"] == "digits"
+    assert "older version" in said.err  # there is nothing at /v1/metrics
 
 
 def test_notices_show_the_text_and_what_became_of_it(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from sentinels.clock import utc_now
 from sentinels.core.errors import ClusterUnavailable, MessengerUnavailable, QueueUnavailable
 from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Finished
+from sentinels.core.ports import Message
 from sentinels.core.queueing import PassReport
 from sentinels.functions.dispatch.handler import Passes
 from sentinels.functions.events import API_SERVER, PING, WORKLOAD_ENDED, EventFunction, Hint
@@ -35,10 +36,14 @@ class Sayer:
         self.said: list[str] = []
         self.down = False
 
-    def send(self, *, channel: str | None, text: str) -> None:
+    @property
+    def has_threads(self) -> bool:
+        return False
+
+    def send(self, message: Message) -> None:
         if self.down:
             raise MessengerUnavailable("Slack does not answer")
-        self.said.append(text)
+        self.said.append(message.text)
 
 
 @pytest.fixture
@@ -231,7 +236,7 @@ def test_a_ping_delivers_what_was_left_over(
     assert send(notify, *event).status == 204
     assert (desk.state(running), sayer.said) == ("succeeded", [])
     sayer.down = False
-    desk.change("UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL")
+    desk.later(60)
     assert send(notify, *binary(PING)).status == 204
     assert len(sayer.said) == 1
 

@@ -121,6 +121,7 @@ def go_all_the_way(walk: Walk, code: Path) -> None:
     # A delivery that was taken by a process that died is due again when its lease is over.
     with walk.engine.begin() as connection:
         connection.execute(text("UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL"))
+        connection.execute(text("UPDATE recipients SET next_at = now()"))
     walk.call("deliver")
 
 

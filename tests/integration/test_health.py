@@ -18,6 +18,7 @@ from sentinels.functions.submit.health_probes import Check, Probe, ask_all
 from sentinels.services.search import greet_search_store
 from sentinels.settings import Settings
 from tests.conftest import TOKEN
+from tests.standins.mail import MailStandIn
 from tests.standins.pages import Pages
 from tests.standins.slack import HANGS, SlackStandIn, broken, rate_limited, refused
 from tests.support.desk import Desk
@@ -221,8 +222,9 @@ def test_dead_letters_and_silence_are_gauges(doctor: Doctor, desk: Desk) -> None
     heard(desk, TICK_NOTIFY, seconds=50)
     samples = Client(doctor.client.port).get("/metrics").body.decode()
     assert "sentinels_dead_letters_last_day 1.0" in samples
-    [line] = [x for x in samples.splitlines() if x.startswith("sentinels_source_silent_seconds{")]
-    assert line.startswith(f'sentinels_source_silent_seconds{{source="{TICK_NOTIFY}"}} 5')
+    beginning = f'sentinels_source_heard_timestamp_seconds{{source="{TICK_NOTIFY}"}} '
+    [line] = [x for x in samples.splitlines() if x.startswith(beginning)]
+    assert 50 <= time.time() - float(line.removeprefix(beginning)) < 60
 
 
 @pytest.mark.parametrize(
@@ -338,6 +340,58 @@ def test_a_webhook_is_not_asked_and_that_is_said(doctor: Doctor, slack: SlackSta
     assert found["ok"] is True
     assert "only a notice shows whether it works" in str(found["detail"])
     assert slack.requests == 0
+
+
+def test_a_mail_server_is_greeted_and_sent_nothing(doctor: Doctor, nobody: int) -> None:
+    with MailStandIn() as server:
+        doctor.settings = Settings(smtp_url=server.url, smtp_from="s@example.org")
+        found = doctor.checks()["mail"]
+        assert (found["ok"], found["detail"]) == (
+            True,
+            f"127.0.0.1:{server.port} takes mail from s@example.org",
+        )
+        assert server.mails == []
+
+
+def test_a_mail_server_that_is_away_and_webhooks_without_secrets_are_told(
+    doctor: Doctor, nobody: int
+) -> None:
+    doctor.settings = Settings(
+        smtp_url=f"smtp://ann:{SECRET}@127.0.0.1:{nobody}",
+        smtp_from="s@example.org",
+        webhooks=f"ci https://ci.example.org/{SECRET}",
+    )
+    found = doctor.checks()
+    assert "does not answer" in str(found["mail"]["detail"])
+    assert found["mail"]["ok"] is found["webhooks"]["ok"] is False
+    assert "'ci' is no webhook" in str(found["webhooks"]["detail"])
+
+
+def test_webhooks_are_named(doctor: Doctor) -> None:
+    key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    doctor.settings = Settings(webhooks=f"ci https://ci.example.org/x {key}")
+    assert doctor.checks()["webhooks"]["detail"] == "signed for: ci"
+
+
+def test_what_is_full_is_mentioned_and_is_no_fault(doctor: Doctor, desk: Desk) -> None:
+    assert doctor.checks()["capacity"]["detail"] == "nothing has been full for long"
+    desk.change(
+        "INSERT INTO conditions (name, line, told_at) VALUES ('full:cpu', 'CPUs are full', now())"
+    )
+    found = doctor.checks()["capacity"]
+    assert (found["ok"], found["detail"]) == (True, "CPUs are full")
+
+
+def test_notices_that_wait_for_a_silent_slack_are_held_up_by_it_and_not_forgotten(
+    doctor: Doctor, desk: Desk
+) -> None:
+    desk.change(
+        "INSERT INTO outbox (job_id, attempt, kind, channel, error, due_at)"
+        " VALUES (1, 1, 'failed', 'messenger', 'Slack is away', now() - interval '1 hour')"
+    )
+    assert "start the notify function" in str(doctor.checks()["outbox"]["remedy"])
+    desk.change("INSERT INTO recipients (address, next_at) VALUES ('', now() + interval '1 min')")
+    assert "held up by: Slack is away" in str(doctor.checks()["outbox"]["detail"])
 
 
 def test_a_token_that_cannot_be_one_is_told(doctor: Doctor) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sentinels.clock import utc_now
+from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import MessageRefused, MessengerUnavailable, TrackerUnavailable
 from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.notifying import deliver_due, workload_changed
-from sentinels.core.ports import Artifact, RunRequest, TrackerRun
+from sentinels.core.observation import Running
+from sentinels.core.ports import Artifact, Message, RunRequest, TrackerRun
+from sentinels.db.intake import PostgresIntake
+from sentinels.db.notices import PostgresNotices
+from sentinels.db.people import caller_of, ensure_user
 from tests.integration.test_settling import finished, launched
 from tests.support.desk import Desk, ref
 
@@ -21,10 +27,14 @@ class Pigeon:
     trouble: Exception | None = None
     carried: list[tuple[str | None, str]] = field(default_factory=list)
 
-    def send(self, *, channel: str | None, text: str) -> None:
+    @property
+    def has_threads(self) -> bool:
+        return False
+
+    def send(self, message: Message) -> None:
         if self.trouble:
             raise self.trouble
-        self.carried.append((channel, text))
+        self.carried.append((message.to, message.text))
 
 
 @dataclass
@@ -98,13 +108,14 @@ def test_a_messenger_that_is_down_is_caught_up_later(desk: Desk) -> None:
     workload_changed(desk.notify(), ref(job_id))
     assert desk.state(job_id) == "succeeded"
     [(wait, error)] = desk.ask(
-        "SELECT round(extract(epoch FROM due_at - now())), error FROM outbox"
-        " WHERE channel = 'messenger'"
+        "SELECT extract(epoch FROM r.next_at - now()), o.error FROM outbox o"
+        "  JOIN recipients r ON r.address = coalesce(o.recipient, '') WHERE channel = 'messenger'"
     )
     assert 30 < float(str(wait)) <= 40
     assert error == "asleep"
     desk.messenger.trouble = None
-    desk.change("UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL")
+    assert deliver_due(desk.notify()) == 0, "the messenger said when it may be asked again"
+    desk.later(40)
     assert deliver_due(desk.notify()) == 1
     assert len(desk.messenger.carried) == 1
 
@@ -136,12 +147,13 @@ def test_a_delivery_whose_taker_died_is_taken_again(desk: Desk) -> None:
     desk.messenger = Pigeon()
     job_id = ended(desk)
     desk.tick()
-    taken = desk.notify().deliver.outbox.take_due(batch=10, lease_seconds=60)
-    assert taken
+    assert desk.notify().deliver.outbox.take_due(batch=10, lease_seconds=60)
+    assert PostgresNotices(desk.engine).take(lease_seconds=60)
     assert deliver_due(desk.notify()) == 0
-    desk.change("UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL")
+    desk.later(60)
     deliver_due(desk.notify())
     assert [text.split()[2] for _, text in desk.messenger.carried] == [str(job_id)]
+    assert {state for _, _, state in outbox(desk)} == {"delivered", "kept"}
 
 
 def test_each_end_is_told_once_however_often_it_is_seen(desk: Desk) -> None:
@@ -151,3 +163,81 @@ def test_each_end_is_told_once_however_often_it_is_seen(desk: Desk) -> None:
         workload_changed(desk.notify(), ref(job_id))
         desk.tick()
     assert len(desk.messenger.carried) == 1
+
+
+def told(desk: Desk) -> list[tuple[object, ...]]:
+    return desk.ask(
+        "SELECT kind, recipient, split_part(body, chr(10), 1) FROM outbox"
+        " WHERE channel = 'messenger' ORDER BY id"
+    )
+
+
+def test_a_start_after_a_long_wait_is_told_and_any_other_is_not(desk: Desk) -> None:
+    quick, slow = desk.job(), desk.job()
+    desk.change("UPDATE jobs SET submitted_at = now() - interval '2 hours' WHERE id = :id", id=slow)
+    desk.tick()
+    for job_id in (quick, slow):
+        desk.cluster.seen[ref(job_id)] = Running("uid", utc_now(), "box")
+    desk.tick()
+    [(kind, _, body)] = told(desk)
+    assert kind == "long_wait"
+    assert str(body).startswith(f"▶ job {slow} digits (ann) started after waiting 2h")
+
+
+def test_a_second_attempt_has_not_waited_long(desk: Desk) -> None:
+    job_id = launched(desk)
+    desk.change("UPDATE jobs SET submitted_at = now() - interval '2 hours'")
+    desk.cluster.seen[ref(job_id)] = finished(Reason.EVICTED)
+    desk.tick()
+    desk.tick()
+    desk.cluster.seen[ref(job_id, 2)] = Running("uid", utc_now(), "box")
+    desk.tick()
+    assert desk.state(job_id) == "running"
+    assert told(desk) == []
+
+
+def test_who_waited_for_a_job_that_failed_is_told_that_theirs_will_not_start(desk: Desk) -> None:
+    first = launched(desk, notify={"on": []})
+    second = desk.job(after=[first])
+    desk.cluster.seen[ref(first)] = finished(Reason.EXITED_NONZERO, exit_code=1)
+    desk.tick()
+    desk.tick()
+    assert desk.state(second) == "cancelled"
+    [(kind, _, body)] = told(desk)
+    assert kind == "cancelled"
+    assert body == (
+        f"■ job {second} digits cancelled before it started: job {first}, which it was to start"
+        " after, failed"
+    )
+
+
+def test_a_cancel_is_told_unless_the_owner_did_it(desk: Desk, database_url: str) -> None:
+    ensure_user(database_url, team="default", user="bob", token="bob-token")
+    bob = caller_of(desk.engine, "bob-token")
+    assert bob is not None
+    desk.cluster.nodes = ()
+    intake = PostgresIntake(desk.engine, desk.failpoint)
+    own, other = desk.job(), desk.job()
+    intake.cancel(desk.caller, own)
+    intake.cancel(bob, other)
+    assert [(kind, body) for kind, _, body in told(desk)] == [
+        ("cancelled", f"■ job {other} digits cancelled by bob before it started")
+    ]
+
+
+def test_what_the_infrastructure_breaks_for_good_is_on_calls_too(desk: Desk) -> None:
+    rules = NoticeRules(oncall=("#oncall",))
+    desk.limits = replace(desk.limits, infrastructure_tries=1, rules=rules)
+    job_id = launched(desk)
+    desk.cluster.seen[ref(job_id)] = finished(Reason.NODE_LOST)
+    desk.tick()
+    desk.change("UPDATE deferred SET not_before = now()")
+    desk.tick()
+    desk.cluster.seen[ref(job_id, 2)] = finished(Reason.NODE_LOST)
+    desk.tick()
+    assert desk.state(job_id) == "failed"
+    assert [(kind, recipient) for kind, recipient, _ in told(desk)] == [
+        ("requeued", "#oncall"),
+        ("failed", None),
+        ("failed", "#oncall"),
+    ]

@@ -168,7 +168,7 @@ def test_a_job_is_seen_through_to_its_end(client: Client, desk: Desk) -> None:
     run(desk, job)
     detail = client.get(f"/v1/jobs/{job}").json
     assert (detail["state"], detail["attempts"][0]["state"]) == ("running", "running")
-    assert detail["links"] == {"mlflow": f"http://mlflow/run-sentinels-{job}-1"}
+    assert detail["links"]["mlflow"] == f"http://mlflow/run-sentinels-{job}-1"
     end(desk, job)
     detail = client.get(f"/v1/jobs/{job}").json
     assert (detail["state"], detail["exit_code"], detail["message"]) == ("succeeded", 0, None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from sentinels.clock import utc_now
+from sentinels.core.log_position import START, Offset, decode, encode, since
 from sentinels.core.observation import Finished
 from tests.conftest import TOKEN
 from tests.support.desk import Desk, ref
@@ -45,19 +46,23 @@ def finish(desk: Desk, cluster: LoggedCluster, job: int) -> None:
     desk.tick()
 
 
+def read(client: Client, job: int, **query: object) -> str:
+    """A whole log, read in pieces from where the query says."""
+    text, ended, asked = "", False, dict(query)
+    while not ended:
+        piece = client.get(f"/v1/jobs/{job}/logs", **asked).json
+        text, ended = text + piece["text"], piece["ended"]
+        assert piece["text"] or ended
+        asked = {"limit": query.get("limit", 1024), "cursor": piece["cursor"]}
+    return text
+
+
 def test_pieces_of_any_size_put_together_are_the_whole(
     client: Client, desk: Desk, cluster: LoggedCluster, job: int
 ) -> None:
     finish(desk, cluster, job)
     for limit in (16, 17, 18, 19, 64, 1024):
-        text, offset, ended = "", 0, False
-        while not ended:
-            piece = client.get(f"/v1/jobs/{job}/logs", offset=offset, limit=limit).json
-            assert piece["offset"] == offset
-            assert piece["text"]
-            text, offset, ended = text + piece["text"], piece["next_offset"], piece["ended"]
-        assert text == TEXT
-        assert offset == len(TEXT.encode())
+        assert read(client, job, limit=limit) == TEXT
 
 
 def test_half_a_character_waits_for_its_other_half(
@@ -66,13 +71,14 @@ def test_half_a_character_waits_for_its_other_half(
     whole = "a🙂".encode()
     cluster.logs[ref(job)] = whole[:-1]
     piece = client.get(f"/v1/jobs/{job}/logs").json
-    assert (piece["text"], piece["next_offset"]) == ("a", 1)
+    assert (piece["text"], piece["source"]) == ("a", "cluster")
     cluster.logs[ref(job)] = whole
-    assert client.get(f"/v1/jobs/{job}/logs", offset=1).json["text"] == "🙂"
+    assert client.get(f"/v1/jobs/{job}/logs", cursor=piece["cursor"]).json["text"] == "🙂"
     cluster.logs[ref(job)] = whole[:-1]
     finish(desk, cluster, job)
     piece = client.get(f"/v1/jobs/{job}/logs").json
-    assert (piece["text"], piece["next_offset"], piece["ended"]) == ("a\ufffd", 4, True)
+    assert (piece["text"], piece["ended"]) == ("a\ufffd", True)
+    assert decode(piece["cursor"]) == Offset(4)
 
 
 TAILS = [
@@ -92,7 +98,7 @@ def test_tail_begins_with_the_last_lines(client: Client, cluster: LoggedCluster,
         cluster.logs[ref(job)] = log
         piece = client.get(f"/v1/jobs/{job}/logs", tail=lines).json
         assert piece["text"] == shown
-        assert piece["next_offset"] == len(log)
+        assert decode(piece["cursor"]) == Offset(len(log))
 
 
 def test_a_job_that_waits_has_no_log_yet_and_one_cancelled_there_never_will(
@@ -117,11 +123,11 @@ def test_a_log_has_not_ended_before_the_end_is_committed(
 def test_following_returns_with_what_was_written_meanwhile(
     client: Client, cluster: LoggedCluster, job: int
 ) -> None:
-    size = len(TEXT.encode())
+    cursor = client.get(f"/v1/jobs/{job}/logs").json["cursor"]
     timer = threading.Timer(0.3, cluster.logs.__setitem__, (ref(job), TEXT.encode() + b"\nnews\n"))
     timer.start()
     try:
-        piece = client.get(f"/v1/jobs/{job}/logs", offset=size, wait=20).json
+        piece = client.get(f"/v1/jobs/{job}/logs", cursor=cursor, wait=20).json
         assert piece["text"] == "\nnews\n"
     finally:
         timer.join(10)
@@ -139,4 +145,35 @@ def test_bytes_that_are_no_text_are_shown_as_such_and_nothing_is_lost(
     cluster.logs[ref(job)] = b"\xff\xfe\x80ok\x1b[31m\n"
     piece = client.get(f"/v1/jobs/{job}/logs").json
     assert piece["text"] == "\ufffd\ufffd\ufffdok\x1b[31m\n"
-    assert piece["next_offset"] == 11
+    assert decode(piece["cursor"]) == Offset(11)
+
+
+def test_tail_of_nothing_waits_for_what_comes(
+    client: Client, cluster: LoggedCluster, job: int
+) -> None:
+    timer = threading.Timer(0.3, cluster.logs.__setitem__, (ref(job), TEXT.encode() + b"\nnews\n"))
+    timer.start()
+    try:
+        assert client.get(f"/v1/jobs/{job}/logs", tail=0, wait=20).json["text"] == "\nnews\n"
+    finally:
+        timer.join(10)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"cursor": "bm9uZQ"}, "none of ours"),
+        ({"cursor": "YoCAgICAgICAgICAgICAgIAB"}, "none of ours"),
+        ({"cursor": encode(since(5))}, "not there any more"),
+        ({"since": "yesterday"}, "no time with a zone"),
+        ({"since": "2026-11-28T12:00:00"}, "no time with a zone"),
+        ({"tail": 1, "since": "2026-11-28T12:00:00Z"}, "two beginnings"),
+        ({"tail": 1, "cursor": encode(START)}, "two beginnings"),
+        ({"timestamps": "yes"}, "none of true, false"),
+    ],
+)
+def test_a_beginning_that_is_none_is_told(
+    client: Client, job: int, query: dict[str, object], said: str
+) -> None:
+    answer = client.get(f"/v1/jobs/{job}/logs", **query)
+    assert (answer.status, said in answer.json["detail"]) == (400, True), answer.json

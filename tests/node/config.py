@@ -96,6 +96,8 @@ def kubelet_config(*, files: Mapping[str, Path], cgroup: str, dns: str) -> str:
         "nodeStatusReportFrequency": "10s",
         "nodeLeaseDurationSeconds": 4,
         "maxPods": 60,
+        "containerLogMaxSize": "1Mi",
+        "containerLogMonitorInterval": "3s",
         "registryPullQPS": 0,
         "eventRecordQPS": 0,
         "serializeImagePulls": False,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.contract.cluster_contract import ClusterContract
 from tests.contract.listener import Listener, listening
-from tests.contract.rig import REF, Rig
+from tests.contract.rig import REF, Rig, await_true
 from tests.node.conftest import SHELL_IMAGE
 from tests.node.machine import RealNode
 from tests.node.network import Segment
@@ -18,8 +18,10 @@ from tests.support.image import IMAGE, built_image
 
 from sentinels.clusters.kubernetes.api import Api
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
+from sentinels.clusters.kubernetes.holding import let_all_go
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.core.errors import NotFound
+from sentinels.core.log_position import START
 from sentinels.core.workload import Image, ImageKind
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
@@ -66,8 +68,9 @@ def rig(node: RealNode, listener: Listener, prefix: str, tmp_path: Path) -> Iter
     try:
         yield Rig(KubernetesCluster(api, options), image, listener, tmp_path, patience=60)
     finally:
-        api.close()
         node.kubectl("delete", "namespace", namespace, "--wait=false")
+        let_all_go(api, prefix)
+        api.close()
         node.kubectl("delete", "pv", namespace, "--wait=false")
 
 
@@ -111,7 +114,28 @@ class TestKubernetesCluster(ClusterContract):
         rig.finish(rig.shell("echo kept"))
         assert not rig.cluster.keeps_logs
         assert rig.log(REF) == "kept\n"
+        rig.cluster.release(REF)
         here = ("--namespace", f"{prefix}default")
         node.kubectl(*here, "delete", "job", "--all", "--cascade=foreground", "--timeout=50s")
-        chunk = rig.cluster.read_log(REF, offset=0, limit=100)
-        assert (chunk.data, chunk.ended) == (b"", True)
+        assert rig.cluster.read_log(REF, after=START, limit=100) is None
+
+    @pytest.mark.parametrize("how", [("--force", "--grace-period=0"), ()], ids=["force", "plain"])
+    def test_a_pod_that_is_deleted_stays_until_its_outcome_is_committed(
+        self, rig: Rig, node: RealNode, prefix: str, how: tuple[str, ...]
+    ) -> None:
+        seen = rig.finish(rig.shell("echo the last line; exit 3"))
+        here = ("--namespace", f"{prefix}default")
+        node.kubectl(*here, "delete", "pod", "--all", "--wait=false", *how)
+        assert rig.testimony(seen).lines.texts == ("the last line",)
+        assert rig.await_end(REF).exit_code == 3
+        rig.cluster.release(REF)
+        await_true(lambda: not node.kubectl(*here, "get", "pod", "-o", "name"))
+        assert rig.testimony(seen).lines.texts == ("the last line",)
+        assert rig.testimony(seen).lines.source == "its pod's status"
+
+    def test_kubernetes_own_words_are_testified_where_something_went_wrong(self, rig: Rig) -> None:
+        said = rig.testimony(rig.finish(rig.shell("exit 3")))
+        assert {"pod", "job"} == {event.about for event in said.events}
+        assert "Started" in {event.reason for event in said.events}
+        assert {each.name: each.bad for each in said.conditions}["Ready"] is False
+        assert said.gaps == ()

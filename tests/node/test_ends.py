@@ -23,7 +23,9 @@ def shell(script: str) -> tuple[str, ...]:
 def test_exit_3(town: Town) -> None:
     job = town.await_end(town.push(SHELL_IMAGE, *SMALL, *shell("echo bad; exit 3")))
     assert (job["state"], job["reason"], job["exit_code"]) == ("failed", "exited_nonzero", 3)
-    assert f"sentinels logs {job['id']}" in town.notice(job["id"], "failed")
+    told = town.notice(job["id"], "failed").splitlines()
+    assert "> bad" in told
+    assert f"More: sentinels explain {job['id']}" in told
     assert town.sentinels("logs", str(job["id"])) == "bad\n"
 
 

@@ -54,6 +54,8 @@ _PORT = 30080
 _JOBS = 60
 # On a busy node it may be over before its sidecar has started.
 _SHORT = "echo done > $SENTINELS_OUTPUT/result"
+# Long enough to be looked at several times.
+_BUSY = "end=$(( $(date +%s) + 40 )); while [ $(date +%s) -lt $end ]; do :; done"
 _PACKAGES = (
     f"opt/sentinels/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 )
@@ -123,6 +125,7 @@ def previous(node: RealNode, tmp_path_factory: pytest.TempPathFactory) -> Instal
 def test_an_installation_runs_in_full_and_tells_what_it_did(previous: Installation) -> None:
     said = (previous.folder / "said").read_text()
     assert "everything is ready" in said, said
+    assert "knows what a line of a log is" in said
     assert "✘" not in said, said
     pods = previous.pods()
     wanted = {each["metadata"]["labels"]["app.kubernetes.io/name"] for each in _lasting(previous)}
@@ -141,7 +144,10 @@ def test_prometheus_watches_everything_and_has_nothing_to_tell(previous: Install
         return answers and components == _WATCHED and jobs == _SCRAPED
 
     await_true("everything is watched", all_up)
-    for said in ("sentinels_database_up", "kube_node_info", "node_load1", "machine_cpu_cores"):
+    for said in (
+        *("sentinels_database_up", "kube_node_info", "node_load1", "machine_cpu_cores"),
+        *("sentinels:last_pass_timestamp_seconds", "sentinels:database_limit_bytes"),
+    ):
         await_true(said, lambda said=said: previous.ask_prometheus(said))
     assert previous.ask_prometheus('ALERTS{alertstate="firing"}') == []
 
@@ -153,6 +159,31 @@ def test_a_push_from_outside_runs_and_everything_is_healthy(previous: Installati
     assert previous.sentinels("logs", str(job_id)) == "ran on the cluster\n"
     checks = json.loads(previous.sentinels("doctor", "--json"))["checks"]
     assert [check for check in checks if not check["ok"]] == []
+    query = f"SELECT state FROM v_jobs WHERE job = {job_id}"
+    assert previous.sentinels("sql", query, "-o", "csv") == "state\nsucceeded\n"
+
+
+def test_what_a_job_uses_is_measured_by_its_kubelet_and_kept_after_its_end(
+    previous: Installation,
+) -> None:
+    (job_id,) = previous.push(_SHELL, *_small(_BUSY))
+
+    def used() -> dict[str, Any]:
+        return dict(json.loads(previous.sentinels("usage", str(job_id), "-o", "json")))
+
+    def measured() -> set[str]:
+        return {each["name"] for each in used()["quantities"]}
+
+    await_true("it is measured", lambda: measured() >= {"cpu_cores", "memory_bytes"}, seconds=90)
+    assert used()["source"] == "Prometheus"
+    assert previous.await_end(job_id)["state"] == "succeeded"
+    # The last look at it comes half a minute after its end.
+    await_true("it is kept", lambda: used()["source"] == "kept with the job", seconds=150)
+    found = used()
+    assert measured() >= {"cpu_cores", "memory_bytes"}
+    assert 0.02 < found["used"]["peak_cpu_cores"] < 0.3, found["used"]
+    assert 0 < found["used"]["peak_memory_bytes"] <= 32 * 2**20, found["used"]
+    assert "memory  asked 32Mi, used " in previous.sentinels("usage", str(job_id))
 
 
 def test_an_upgrade_under_load_loses_nothing_and_can_be_taken_back(previous: Installation) -> None:

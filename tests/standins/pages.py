@@ -1,4 +1,4 @@
-"""A server that answers GETs with what was laid down for a path, hangs, or drips for ever.
+"""A server that answers with what was laid down for a path, hangs, or drips for ever.
 
 For Elasticsearch and Prometheus as far as only being up, down or stuck matters.
 """
@@ -72,6 +72,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.do_GET()
 
     def _drip(self) -> None:
         try:

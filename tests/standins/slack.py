@@ -1,11 +1,15 @@
 """A server that speaks Slack's HTTP, on loopback: ``chat.postMessage``, ``auth.test``, webhooks.
 
-It keeps what arrives. What it answers to the next requests can be chosen, one ``Answer`` each.
+It keeps what arrives, with a time stamp a message, and refuses replies to what it does not know.
+What it answers to the next requests can be chosen, one ``Answer`` each; ``gap`` makes it hold every
+channel to its rate, as Slack does to about one message a second; ``down`` closes its connections.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +25,24 @@ WEBHOOK = "/services/T000/B000/a-secret-path"
 
 @dataclass(frozen=True)
 class Message:
-    """One message as it arrived; ``channel`` is None for the webhook's own."""
+    """One message as it arrived, and when; ``channel`` is None for the webhook's own."""
 
     channel: str | None
     text: str
     fields: Mapping[str, object]
     authorization: str
+    at: float = 0.0
+    ts: str = ""
+
+    @property
+    def thread(self) -> str | None:
+        """The message that it replies to."""
+        return str(self.fields["thread_ts"]) if self.fields.get("thread_ts") else None
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether the channel sees a reply, too."""
+        return self.fields.get("reply_broadcast") in ("1", "true", "True", True)
 
 
 @dataclass(frozen=True)
@@ -73,9 +89,12 @@ LOSES_ITS_ANSWER = Answer(keeps=True, closes=True)
 class SlackStandIn:
     """Runs in a thread while entered; ``messages`` is what arrived, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gap: float = 0.0) -> None:
         self.messages: list[Message] = []
         self.requests = 0
+        self.refused_for_rate = 0
+        self.gap = gap
+        self.down = False
         self._arrived = Condition()
         self._next: deque[Answer] = deque()
         self._over = Event()
@@ -123,22 +142,54 @@ class SlackStandIn:
         """Decide about one request; keep its message."""
         with self._arrived:
             self.requests += 1
-            answer = self._next.popleft() if self._next else _usual(path, authorization, fields)
+            answer = self._answer(path, authorization, fields)
             if answer.keeps:
                 channel, text = fields.get("channel"), str(fields.get("text", ""))
                 kept = None if channel is None else str(channel)
-                self.messages.append(Message(kept, text, fields, authorization))
+                now, ts = time.monotonic(), self._ts(len(self.messages))
+                self.messages.append(Message(kept, text, fields, authorization, now, ts))
                 self._arrived.notify_all()
         if answer.hangs:
             self._over.wait(30)
         return answer
 
+    def _answer(self, path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
+        if self._next:
+            return self._next.popleft()
+        if self.down:
+            return CLOSES
+        usual = _usual(path, authorization, fields)
+        if not usual.keeps or path != CHAT:
+            return usual
+        if fields.get("thread_ts") and fields["thread_ts"] not in {m.ts for m in self.messages}:
+            return refused("thread_not_found")
+        wait = self._too_early(fields.get("channel"))
+        if wait > 0:
+            self.refused_for_rate += 1
+            return rate_limited(math.ceil(wait))
+        place = place_of(str(fields["channel"]))
+        body = {"ok": True, "channel": place, "ts": self._ts(len(self.messages))}
+        return Answer(body=json.dumps(body), keeps=True)
+
+    def _too_early(self, channel: object) -> float:
+        place = place_of(str(channel))
+        before = (m.at for m in self.messages if place_of(str(m.channel)) == place)
+        return max(before, default=-math.inf) + self.gap - time.monotonic()
+
+    @staticmethod
+    def _ts(number: int) -> str:
+        return f"1700000000.{number:06d}"
+
+
+def place_of(channel: str) -> str:
+    """The channel that Slack says a message is in: a member's is one of their own."""
+    return f"D{channel[1:]}" if channel[:1] in ("U", "W") else channel
+
 
 def _usual(path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
     if path == WEBHOOK:
-        return (
-            Answer(body="ok", keeps=True) if fields.get("text") else webhook_refused(400, "no_text")
-        )
+        said = fields.get("text") or fields.get("attachments")
+        return Answer(body="ok", keeps=True) if said else webhook_refused(400, "no_text")
     if path not in {CHAT, AUTH}:
         return refused("unknown_method")
     if not authorization.startswith("Bearer xoxb-"):
@@ -147,8 +198,7 @@ def _usual(path: str, authorization: str, fields: Mapping[str, object]) -> Answe
         return Answer(body=json.dumps({"ok": True, "team": "Acme", "user": "sentinels"}))
     if not fields.get("channel"):
         return refused("channel_not_found")
-    body = {"ok": True, "channel": fields["channel"], "ts": "1700000000.000100"}
-    return Answer(body=json.dumps(body), keeps=True)
+    return Answer(body='{"ok": true}', keeps=True)
 
 
 class _Server(ThreadingHTTPServer):

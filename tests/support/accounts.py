@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from sentinels.clusters.kubernetes.api import Answer, Api, Request
+from sentinels.clusters.kubernetes.api import Answer, Api, Refusal, Request
 from sentinels.clusters.kubernetes.cluster import KubernetesCluster
 from sentinels.clusters.kubernetes.options import Options
 from sentinels.core.capacity import Resources
@@ -54,12 +54,19 @@ class Heard(Api):
         return answer
 
     def many(
-        self, requests: Sequence[Request], *, in_flight: int = 32
+        self, requests: Sequence[Request], *, in_flight: int = 32, within: float | None = None
     ) -> Iterator[tuple[int, Answer | ClusterUnavailable]]:
-        for place, answer in super().many(requests, in_flight=in_flight):
+        for place, answer in super().many(requests, in_flight=in_flight, within=within):
             if isinstance(answer, Answer):
                 self._keep(requests[place], answer)
             yield place, answer
+
+    def parts(self, request: Request) -> Generator[bytes, None, None]:
+        try:
+            yield from super().parts(request)
+        except Refusal as refusal:
+            self._keep(request, refusal.answer)
+            raise
 
     @property
     def refused(self) -> list[str]:
@@ -162,7 +169,13 @@ class Site:
         return path
 
     def workload(
-        self, job_id: int, *, seconds: str = "300s", cpu_millis: int = 100, **others: Any
+        self,
+        job_id: int,
+        *,
+        seconds: str = "300s",
+        exit_code: str = "0",
+        cpu_millis: int = 100,
+        **others: Any,
     ) -> Workload:
         """A workload of the team that a simulated node runs for so long."""
         digest = "sha256:" + "0" * 64
@@ -171,7 +184,7 @@ class Site:
             image=Image(ImageKind.CONTAINER, "shell", digest, f"shell@{digest}"),
             command=("true",),
             args=(),
-            env={"TEST_SECONDS": seconds},
+            env={"TEST_SECONDS": seconds, "TEST_EXIT": exit_code},
             resources=Resources(cpu_millis=cpu_millis, memory_bytes=64 * 2**20),
             team=self.team,
             **others,

@@ -9,23 +9,45 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import jsonschema
 
 from sentinels.clock import utc_now
-from sentinels.core.errors import NotFound, TrackerUnavailable
+from sentinels.clusters.local.folders import WorkloadFolder
+from sentinels.clusters.local.log_file import read_log, tail
+from sentinels.core.asking import Asking
+from sentinels.core.errors import ClusterUnavailable, NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
-from sentinels.core.ports import Artifact, LogChunk, RunRequest, TrackerRun
+from sentinels.core.log_lines import take
+from sentinels.core.log_position import START, Position, before, byte_of, moment_of
+from sentinels.core.log_reading import LogReader
+from sentinels.core.log_store import LogLine, LogStore
+from sentinels.core.ports import (
+    Artifact,
+    Cluster,
+    LogChunk,
+    LogTail,
+    RunPages,
+    RunRequest,
+    TrackerRun,
+)
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.asking import PostgresAsking
+from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
+from sentinels.db.sessions import PostgresSessions
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.routing import match
-from sentinels.functions.submit.door import FrontDoor, Patience
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
+from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
 from sentinels.functions.telemetry import Telemetry
@@ -47,22 +69,72 @@ def door() -> FrontDoor:
 
 @dataclass
 class LoggedCluster(ScriptedCluster):
-    """A scripted cluster with logs; a log in ``closed`` is not added to any more."""
+    """A scripted cluster that keeps logs as files; one in ``closed`` is not added to any more."""
 
     logs: dict[WorkloadRef, bytes] = field(default_factory=dict)
     closed: set[WorkloadRef] = field(default_factory=set)
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        log = self.logs.get(ref, b"")
-        data = log[offset : offset + limit]
-        reached = offset + len(data) >= len(log)
-        return LogChunk(data, offset + len(data), reached and self._over(ref))
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
+        if ref not in self.logs:
+            return None
+        with self._folder(ref) as folder:
+            over = ref in self.closed
+            return read_log(folder, byte=byte_of(after), limit=limit, timed=timed, over=over)
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        return len(self.logs.get(ref, b""))
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        with self._folder(ref) as folder:
+            return tail(folder, lines)
 
-    def _over(self, ref: WorkloadRef) -> bool:
-        return ref in self.closed or ref not in self.logs
+    @contextmanager
+    def _folder(self, ref: WorkloadRef) -> Iterator[WorkloadFolder]:
+        with TemporaryDirectory() as path:
+            folder = WorkloadFolder(Path(path))
+            if ref in self.logs:
+                folder.log.write_bytes(self.logs[ref])
+            yield folder
+
+
+@dataclass
+class LineCluster(ScriptedCluster):
+    """A scripted cluster that has lines as long as it has the workload; ``rotated`` of the first
+    ones are gone before. One that is ``silent`` does not answer.
+    """
+
+    keeps_logs: bool = False
+    logs: dict[WorkloadRef, list[LogLine]] = field(default_factory=dict)
+    closed: set[WorkloadRef] = field(default_factory=set)
+    rotated: int = 0
+    silent: bool = False
+
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
+        if self.silent:
+            raise ClusterUnavailable("the Kubernetes API does not answer")
+        if ref not in self.logs:
+            return None
+        place = moment_of(after)
+        taken = take(self.logs[ref][self.rotated :], place, limit=limit, grows=True)
+        return LogChunk(
+            taken.text,
+            taken.position,
+            ended=ref in self.closed and taken.whole,
+            marks=taken.marks,
+            joined=taken.joined or (place.is_start and taken.first_ns is None),
+            first_ns=taken.first_ns,
+        )
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        if ref not in self.logs:
+            return None
+        there = self.logs[ref][self.rotated :]
+        if lines == 0:
+            return LogTail(START.after(line.at_ns for line in there), 0)
+        last = there[max(0, len(there) - lines) :]
+        first = last[0].at_ns if last else None
+        return LogTail(START if first is None else before(first), len(last), first)
 
 
 @dataclass
@@ -71,6 +143,7 @@ class FileTracker:
 
     files: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def open_run(self, request: RunRequest) -> TrackerRun:
         run = f"run-{request.ref.name}"
@@ -83,7 +156,10 @@ class FileTracker:
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         self._check()
-        return {}
+        return {run: self.measured[run] for run in run_ids if run in self.measured}
+
+    def pages(self, page_url: str) -> RunPages:
+        return RunPages(page_url, page_url.partition("/runs/")[0])
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
         self._check()
@@ -95,6 +171,10 @@ class FileTracker:
         if path not in self.files:
             raise NotFound(f"there is no artifact {path!r}")
         return self.files[path]
+
+    def write_artifact(self, run: TrackerRun, path: str, content: bytes) -> None:
+        self._check()
+        self.files[path] = content
 
     def _check(self) -> None:
         if self.down:
@@ -182,11 +262,13 @@ def keeps_to_document(method: str, path: str, answer: Answer) -> None:
 
 def make_door(
     desk: Desk,
-    cluster: LoggedCluster,
+    cluster: Cluster,
     tracker: FileTracker | None,
     *,
     settings: Settings = _TRACKED,
     hears_jobs: bool = False,
+    asking: Asking | None = None,
+    store: LogStore | None = None,
 ) -> FrontDoor:
     """A door over the desk's database; ``settings`` say which parts its doctor asks."""
     ports = SubmitPorts(
@@ -195,19 +277,33 @@ def make_door(
         data=AnyData(),
         events=desk.pokes,
         policy=lambda: desk.policy,
+        webhooks=("ci",),
     )
     reading, telemetry = PostgresReading(desk.engine, policy=lambda: desk.policy), Telemetry()
-    PulseCollector(reading, telemetry.registry)
+    asking = asking or PostgresAsking(settings.report_database_url)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(desk.engine))
     return FrontDoor(
         ports=ports,
         reading=reading,
+        sessions=PostgresSessions(desk.engine),
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is None or not tracker.down),
+        probes=(
+            *probes_from(settings, lambda: tracker is None or not tracker.down),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=hears_jobs,
         clock=utc_now,
         patience=Patience(2),
         telemetry=telemetry,
+        asking=asking,
+        prices=read_prices(settings.prices) or None,
+        logs=LogReader(cluster, store, KeptLogs(tracker).find if tracker else None, utc_now),
+        store=store,
+        logs_page=settings.logs_page_url,
+        notices=NoticeDesk(
+            PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
+        ),
     )
 
 

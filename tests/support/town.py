@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sentinels.clusters.kubernetes.api import Api
+from sentinels.clusters.kubernetes.holding import let_all_go
 from tests.acceptance.conftest import OneMachine
 
 Json = dict[str, Any]
@@ -130,3 +132,23 @@ def settled(
     finally:
         machine.end()
         cluster.kubectl("delete", "namespace", "sen-default", "--ignore-not-found", "--wait=false")
+        api = Api(str(cluster.kubeconfig))
+        let_all_go(api, "sen-default")
+        api.close()
+
+
+@contextmanager
+def with_settings(town: Town, settings: Mapping[str, str], *, address: str) -> Iterator[None]:
+    """The installation is up with these as well, and afterwards without them."""
+    options = ("--kubeconfig", str(town.cluster.kubeconfig), "--address", address)
+    town.sentinels("down")
+    town.machine.env |= dict(settings)
+    try:
+        town.machine.up(*options)
+        town.await_mlflow()
+        yield
+    finally:
+        for name in settings:
+            del town.machine.env[name]
+        town.sentinels("down")
+        town.machine.up(*options)

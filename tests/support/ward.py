@@ -44,6 +44,9 @@ class AnyContainer:
         digest = "sha256:" + "0" * 64
         return Image(ImageKind.CONTAINER, reference, digest, f"{reference}@{digest}")
 
+    def pin(self, image: Image, *, seen: str | None) -> Image:
+        return image
+
 
 @dataclass
 class Ward:

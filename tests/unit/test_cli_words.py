@@ -113,7 +113,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "retry_exit": ["33=3"],
         "retry_backoff": "30s..10m",
         "notify_on": ["failed"],
-        "notify_channel": "#vision",
+        "notify_channel": ["#vision"],
         "label": ["ticket=ML-12"],
     }
     read = read_flags(flags)

@@ -358,9 +358,12 @@ def test_a_silent_node_is_given_time(silent: float, lost: bool) -> None:
     assert not lost or (isinstance(found, Finished) and found.reason is Reason.NODE_LOST)
 
 
-def test_a_job_that_is_gone_is_absent_only_when_nothing_of_it_lives() -> None:
+def test_a_job_that_is_gone_is_absent_only_when_nothing_is_left_of_it() -> None:
     assert seen(None) == Absent()
-    assert seen(None, a_pod(ended(1), phase="Failed")) == Absent()
+    left = seen(None, a_pod(ended(1), phase="Failed"))
+    assert isinstance(left, Finished)
+    assert (left.reason, left.exit_code, left.node) == (Reason.WORKLOAD_LOST, 1, "n1")
+    assert left.evidence["pod"] == "p"
     alive = seen(None, a_pod(RUNS))
     assert isinstance(alive, Running)
     assert alive.stop_for is not None

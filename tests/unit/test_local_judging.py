@@ -100,7 +100,7 @@ def test_a_gpu_is_called_by_its_short_name(name: str, kind: str) -> None:
 
 
 def test_a_full_log_is_ended_with_a_note_and_the_program_goes_on(tmp_path: Path) -> None:
-    pipe = LogPipe(tmp_path / "log", limit=10)
+    pipe = LogPipe(tmp_path / "log", tmp_path / "log.times", limit=10)
     pipe.begin()
     with open(pipe.write_end, "wb", closefd=False) as program:
         program.write(b"x" * 2**20)

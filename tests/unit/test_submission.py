@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import Fault, InvalidSubmission
+from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.param_reading import param_variable
 from sentinels.core.quantity import MAX_MEMORY_BYTES
 from sentinels.core.submission import MemoryGrowth, Notify, ParamValue, Retry, Submission
@@ -75,7 +76,7 @@ def test_every_key_of_the_documented_config_is_understood() -> None:
         priority="normal",
         after=(41,),
         retry=Retry(MemoryGrowth(1.5, 16 * GI, 2), {33: 3}, 30, 600),
-        notify=Notify(frozenset({"failed", "succeeded"}), "#vision"),
+        notify=Notify(frozenset({"failed", "succeeded"}), ("#vision",)),
         labels={"ticket": "ML-12"},
     )
 
@@ -278,6 +279,11 @@ BAD: list[tuple[object, list[str]]] = [
     ({"notify": {"channel": None}}, ["notify.channel"]),
     ({"notify": {"channel": "a b"}}, ["notify.channel"]),
     ({"notify": {"channel": "<!channel>"}}, ["notify.channel"]),
+    ({"notify": {"channel": ["#vision", "ann@", "webhook:CI", "a@b\r\nBcc: c@d", 7, None]}}, [
+        *(f"notify.channel[{i}]" for i in range(1, 6)),
+    ]),
+    ({"notify": {"channel": ["#vision"] * 11}}, ["notify.channel"]),
+    ({"notify": {"channel": {"to": "#vision"}}}, ["notify.channel"]),
     ({"labels": {"ticket": 12}}, ["labels.ticket"]),
     ({"labels": {"a b": "x", "c": "", "d": "x" * 64}}, ["labels.a b", "labels.c", "labels.d"]),
     ({"labels": {f"l{i}": "x" for i in range(33)}}, ["labels"]),
@@ -313,6 +319,8 @@ GOOD: list[dict[str, object]] = [
     {"retry": {"exit": {"255": 10}, "oom": {}}},
     {"notify": {"on": [], "channel": "@ann"}},
     {"notify": {"channel": "#données"}},
+    {"notify": {"channel": ["#vision", "@U024BE7LH", "Ann@Example.org", "webhook:ci"]}},
+    {"notify": {"on": ["long_wait", "near_limit", "silent"]}},
     {"labels": {"team/ticket": "ML-12", "a": "0"}},
     {"secrets": {"_T": "hf.co-1/.netrc", "U": "0/A_b-c.d", "V": "a" * 63 + "/k"}, "env": {"X": ""}},
     {"params": {"a": None, "b": True, "c": 2**64, "d": "", "e.f": -0.5}},
@@ -341,6 +349,20 @@ def test_a_channel_lost_to_a_comment_is_explained() -> None:
     (fault,) = faults_of({"notify": {"channel": None}})
     assert fault.remedy is not None
     assert "a bare # begins a comment" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"), [("succeded", "succeeded"), ("long-wait", "long_wait"), ("fail", "failed")]
+)
+def test_a_kind_of_notice_that_is_none_says_what_was_meant(kind: str, meant: str) -> None:
+    (fault,) = faults_of({"notify": {"on": [kind]}})
+    assert fault.remedy == f"did you mean {meant}?"
+
+
+def test_an_address_has_one_spelling() -> None:
+    given = ["@U024BE7LH", "U024BE7LH", "Ann@Example.org", "ann@example.org", "#vision"]
+    read = read_submission("/code", {"notify": {"channel": given}})
+    assert read.notify.to == ("@U024BE7LH", "ann@example.org", "#vision")
 
 
 def _nested(depth: int) -> object:
@@ -431,8 +453,12 @@ _RETRY = st.builds(
 )
 _NOTIFY = st.builds(
     Notify,
-    st.frozensets(st.sampled_from(["succeeded", "failed", "cancelled", "requeued", "started"])),
-    st.none() | st.sampled_from(["#vision", "@ann", "C024BE91L"]),
+    st.none() | st.frozensets(st.sampled_from(list(NOTICE_KINDS))),
+    st.lists(
+        st.sampled_from(["#vision", "@ann", "@U024BE7LH", "ann@example.org", "webhook:ci"]),
+        max_size=3,
+        unique=True,
+    ).map(tuple),
 )
 _RESOURCES = st.builds(
     Resources,

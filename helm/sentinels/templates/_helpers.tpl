@@ -114,6 +114,14 @@ persistentVolumeClaimRetentionPolicy:
 {{- end -}}
 {{- end -}}
 
+{{- define "sentinels.noticesSecret" -}}
+{{- if .Values.notices.existingSecret -}}
+{{ .Values.notices.existingSecret }}
+{{- else if or .Values.notices.smtpUrl .Values.notices.webhooks -}}
+{{ include "sentinels.fullname" . }}-notices
+{{- end -}}
+{{- end -}}
+
 {{/* A component's address in the cluster: (list $ "component" port). */}}
 {{- define "sentinels.url" -}}
 http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index . 0).Release.Namespace }}.svc:{{ index . 2 }}
@@ -135,9 +143,15 @@ http://{{ include "sentinels.fullname" (index . 0) }}-{{ index . 1 }}.{{ (index 
   "tracker_public_url" .Values.mlflow.publicUrl
   "sidecar_image" (include "sentinels.image" .)
   "slack_channel" .Values.slack.channel
+  "smtp_from" .Values.notices.mailFrom
+  "oncall" .Values.notices.oncall
   "knative_namespace" (eq .Values.functions.runtime "knative" | ternary .Release.Namespace "")
   "search_url" (include "sentinels.searchSecret" . | empty | ternary (include "sentinels.searchUrl" .) "")
-  "prometheus_url" (include "sentinels.prometheusUrl" .) -}}
+  "logs_page_url" (include "sentinels.logsPageUrl" .)
+  "prometheus_url" (include "sentinels.prometheusUrl" .)
+  "dispatch_schedule" .Values.functions.tick.dispatch
+  "notify_schedule" .Values.functions.tick.notify
+  "database_volume" (.Values.postgresql.enabled | ternary .Values.postgresql.persistence.size "") -}}
 {{- range $name, $value := merge (dict) .Values.settings $own }}
 {{- if not (eq (toString $value) "") }}
 SENTINELS_{{ upper $name }}: {{ (kindIs "string" $value | ternary $value (toJson $value)) | quote }}
@@ -155,6 +169,8 @@ envFrom:
 {{- define "sentinels.env" -}}
 - name: SENTINELS_DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ include "sentinels.databaseSecret" . }}, key: url}}
+- name: SENTINELS_REPORT_DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "sentinels.databaseSecret" . }}, key: report-url, optional: true}}
 {{- with include "sentinels.searchSecret" . }}
 - name: SENTINELS_SEARCH_URL
   valueFrom: {secretKeyRef: {name: {{ . }}, key: url}}
@@ -165,11 +181,17 @@ envFrom:
 - name: SENTINELS_SLACK_WEBHOOK
   valueFrom: {secretKeyRef: {name: {{ . }}, key: webhook, optional: true}}
 {{- end }}
+{{- with include "sentinels.noticesSecret" . }}
+- name: SENTINELS_SMTP_URL
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: smtp-url, optional: true}}
+- name: SENTINELS_WEBHOOKS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: webhooks, optional: true}}
+{{- end }}
 {{- end -}}
 
 {{/* What restarts the functions when it changes. */}}
 {{- define "sentinels.checksum" -}}
-sentinels.dev/settings: {{ printf "%s%s" (include "sentinels.settings" .) (toJson (list .Values.slack .Values.postgresql.external)) | sha256sum | trunc 16 }}
+sentinels.dev/settings: {{ printf "%s%s" (include "sentinels.settings" .) (toJson (list .Values.slack .Values.notices .Values.postgresql.external)) | sha256sum | trunc 16 }}
 {{- end -}}
 
 {{/* The host names of MLflow's public address, with and without a port, as a JSON list. */}}

@@ -29,6 +29,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What Prometheus works out by itself, for the namespaces that the teams have. */}}
+{{- define "sentinels.recordingRules" -}}
+{{ .Files.Get "files/recording.yml" | replace "sen-" (.Values.settings.namespace_prefix | default "sen-") }}
+{{- end -}}
+
+{{/* What it alerts of. */}}
+{{- define "sentinels.alertRules" -}}
+{{ .Files.Get "files/alerts.yml" | replace "> 12 * 3600" (printf "> %v * 3600" .Values.prometheus.waitHours) }}
+{{- end -}}
+
 {{/* Which key of Slack's secret alerts are sent with: token or webhook; empty: nobody is told. */}}
 {{- define "sentinels.slackKey" -}}
 {{- if .Values.slack.existingSecret -}}
@@ -91,12 +101,19 @@ subjects: [{kind: ServiceAccount, name: {{ $name }}, namespace: {{ $root.Release
 {{/* Alertmanager's own settings: to Slack, where it is known. */}}
 {{- define "sentinels.alertmanagerSettings" -}}
 {{- $key := include "sentinels.slackKey" . -}}
+templates: [/etc/alertmanager/slack.tmpl]
 route:
   receiver: {{ empty $key | ternary "nobody" "slack" }}
   group_by: [alertname]
   group_wait: 15s
   group_interval: 2m
   repeat_interval: 6h
+# What follows from another trouble is not told beside it.
+inhibit_rules:
+  - source_matchers: [alertname="SentinelsDatabaseIsDown"]
+    target_matchers: [alertname=~"Sentinels(IsSilent|MakesNoPass|SourceIsSilent|OutboxIsStuck)"]
+  - source_matchers: [alertname="SentinelsMakesNoPass"]
+    target_matchers: [alertname=~"Sentinels(SourceIsSilent|LaunchesAreAbandoned)"]
 receivers:
   - name: nobody
   {{- if $key }}
@@ -110,12 +127,26 @@ receivers:
         api_url_file: /etc/slack/webhook
         {{- end }}
         send_resolved: true
-        color: '{{ "{{" }} if eq .Status "firing" {{ "}}" }}danger{{ "{{" }} else {{ "}}" }}good{{ "{{" }} end {{ "}}" }}'
-        title: '{{ "{{" }} if eq .Status "resolved" {{ "}}" }}Resolved: {{ "{{" }} end {{ "}}" }}{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        username: Sentinels
+        color: '{{ `{{ template "sentinels.colour" . }}` }}'
+        title: '{{ `{{ template "sentinels.title" . }}` }}'
         title_link: ""
-        text: '{{ "{{" }} range .Alerts {{ "}}" }}{{ "{{" }} .Annotations.description {{ "}}" }} {{ "{{" }} end {{ "}}" }}'
-        fallback: '{{ "{{" }} .CommonAnnotations.summary {{ "}}" }}'
+        text: '{{ `{{ template "sentinels.text" . }}` }}'
+        fallback: '{{ `{{ template "sentinels.title" . }}` }}'
   {{- end }}
+{{- end -}}
+
+{{/* How a line is kept, for what the teams' namespaces are called. */}}
+{{- define "sentinels.record" -}}
+{{- $prefix := .Values.settings.namespace_prefix | default "sen-" | quote -}}
+{{ .Files.Get "files/record.lua" | replace "local PREFIX = \"sen-\"" (printf "local PREFIX = %s" $prefix) }}
+{{- end -}}
+
+{{/* Where a browser shows a job's lines: the saved view that the bootstrap brings to Kibana. */}}
+{{- define "sentinels.logsPageUrl" -}}
+{{- if and .Values.kibana.enabled .Values.elasticsearch.enabled .Values.kibana.publicUrl -}}
+{{ .Values.kibana.publicUrl | trimSuffix "/" }}/app/discover#/view/sentinels-logs?_g=(time:(from:now-90d,to:now))&_a=(query:(language:kuery,query:%27job:{job}%27))
+{{- end -}}
 {{- end -}}
 
 {{/* What fluent-bit reads, adds and where it sends it. */}}
@@ -141,7 +172,8 @@ receivers:
     multiline.parser  cri
     DB                /state/tail.db
     Read_from_Head    On
-    Refresh_Interval  2
+    # A pod may live for a moment, and its log goes with it: it is found within half a second.
+    Refresh_Interval  0.5
     Rotate_Wait       30
     Buffer_Max_Size   2M
     Skip_Long_Lines   Off
@@ -184,6 +216,7 @@ receivers:
     Time_Key_Nanos    On
     Id_Key            id
     Write_Operation   index
+    Trace_Error       On
     Retry_Limit       False
     storage.total_limit_size {{ .Values.fluentBit.buffer }}
 {{- end -}}

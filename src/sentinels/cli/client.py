@@ -30,6 +30,11 @@ class Client:
         """Speak to this server, or to the one that ``find_address`` finds."""
         self._address = address or find_address()
 
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._address.url
+
     def get(self, path: str, query: Mapping[str, object] | None = None, *, wait: float = 0) -> Json:
         """GET, waiting up to ``wait`` seconds longer for a long poll."""
         content = self._send(self._request("GET", path + _query(query)), seconds=_SECONDS + wait)

@@ -37,6 +37,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels logs -f 12",
         "Experiments",
     ),
+    "explain": Command(
+        "sentinels.cli.explain:explain",
+        "Explain how a job ended: why, whose doing, what to do.",
+        "sentinels explain 12",
+        "Experiments",
+    ),
+    "usage": Command(
+        "sentinels.cli.usage:usage",
+        "Show what a job uses over time, and what would have sufficed.",
+        "sentinels usage 12 --watch",
+        "Experiments",
+    ),
     "wait": Command(
         "sentinels.cli.wait:wait",
         "Wait until jobs have ended; exit code 1 if one did not succeed.",
@@ -61,6 +73,18 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels history 12",
         "Experiments",
     ),
+    "diff": Command(
+        "sentinels.cli.diff:diff",
+        "Show how two jobs differ: config, image, result.",
+        "sentinels diff 12 15",
+        "Experiments",
+    ),
+    "rerun": Command(
+        "sentinels.cli.rerun:rerun",
+        "Push a job once more, with changes, on exactly its image.",
+        "sentinels rerun 12 -p C=1 --cpu 4",
+        "Experiments",
+    ),
     "queue": Command(
         "sentinels.cli.queue:queue",
         "Show who is next, who runs, and what is free.",
@@ -83,6 +107,30 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels.cli.notices:notices",
         "Show what people were told.",
         "sentinels notices 12",
+        "The queue",
+    ),
+    "web": Command(
+        "sentinels.cli.web:web",
+        "Print a link to the web page that lets your browser in.",
+        "sentinels web",
+        "The queue",
+    ),
+    "sql": Command(
+        "sentinels.cli.sql:sql",
+        "Ask one query over everything, or show what may be asked.",
+        'sentinels sql "SELECT state, count(*) FROM v_jobs GROUP BY state"',
+        "The queue",
+    ),
+    "report": Command(
+        "sentinels.cli.report:report",
+        "Tell what was used, waited for, lost or wasted.",
+        "sentinels report usage --by user --since 30d -o csv",
+        "The queue",
+    ),
+    "notify": Command(
+        "sentinels.cli.notify:notify",
+        "Show or choose where you are told of your jobs, and of what.",
+        "sentinels notify --to @U024BE7LH --on failed,silent",
         "The queue",
     ),
     "up": Command(

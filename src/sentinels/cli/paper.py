@@ -12,7 +12,7 @@ from types import TracebackType
 
 from sentinels.cli.show import on_terminal, room
 from sentinels.cli.width import cropped
-from sentinels.core.text import printable
+from sentinels.core.text import last_version, printable
 
 _LONGEST = 64 * 1024
 _CLEAR = "\r\x1b[K"
@@ -38,20 +38,22 @@ class Paper:
         trace: TracebackType | None,
     ) -> None:
         if kind is not BrokenPipeError:
-            self._write(f"{_last(self._open)}\n" if self._open else "")
+            self._write(f"{last_version(self._open)}\n" if self._open else "")
 
     def add(self, text: str) -> None:
         """Print what is whole of it. An escape sequence may be cut by the end of a piece."""
         whole, newline, self._open = (self._open + text).rpartition("\n")
-        self._write("".join(f"{_last(line)}\n" for line in whole.split("\n")) if newline else "")
+        self._write(
+            "".join(f"{last_version(line)}\n" for line in whole.split("\n")) if newline else ""
+        )
         if len(self._open) > _LONGEST:
-            self._open = _last(self._open)
+            self._open = last_version(self._open)
         if len(self._open) > _LONGEST:
             self._write(self._open)
             self._open = ""
         if self._draws and self._open:
             # One place stays empty: a full line would wrap and could not be cleared.
-            sys.stdout.write(_CLEAR + cropped(printable(_last(self._open)), room() - 1))
+            sys.stdout.write(_CLEAR + cropped(printable(last_version(self._open)), room() - 1))
             sys.stdout.flush()
             self._drawn = True
 
@@ -63,8 +65,3 @@ class Paper:
             self.is_blank = False
             sys.stdout.write(printable(text, keep_newlines=True))
         sys.stdout.flush()
-
-
-def _last(line: str) -> str:
-    """What would be left of a line of which a program has written several versions."""
-    return next((part for part in reversed(line.split("\r")) if part), "")

@@ -11,7 +11,7 @@ from sentinels.cli.show import Output, note, rows, show_value
 from sentinels.core.errors import InvalidRequest
 
 
-def preview(body: Json, output: Output, *, ends: bool) -> None:
+def preview(body: Json, output: Output, *, ends: bool, path: str = "/v1/jobs") -> None:
     """Print what the cluster would be given: YAML documents, or a JSON list of them.
 
     ``ends``: somebody wants to see the end of what is not even begun with.
@@ -21,7 +21,7 @@ def preview(body: Json, output: Output, *, ends: bool) -> None:
             "--dry-run launches nothing, so there is no end to wait for",
             remedy="leave --wait and --follow out",
         )
-    found = rows(Client().post("/v1/jobs", body, query={"dry_run": "true"}), "workloads")
+    found = rows(Client().post(path, body, query={"dry_run": "true"}), "workloads")
     if output is Output.JSON:
         show_value(found, output)
     else:

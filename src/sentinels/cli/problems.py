@@ -7,12 +7,13 @@ Before: ``client``, ``main``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sentinels.core.errors import (
     Ambiguous,
     Conflict,
     Fault,
+    InvalidQuery,
     InvalidRequest,
     InvalidSubmission,
     NotAllowed,
@@ -53,9 +54,10 @@ def exit_code(error: SentinelsError) -> int:
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), SERVER)
 
 
-def report(error: SentinelsError) -> int:
-    """Say what went wrong and what to do; the exit code."""
-    for line in _lines(error):
+def report(error: SentinelsError, *, excerpt: Sequence[str] = ()) -> int:
+    """Say what went wrong and what to do; the exit code. ``excerpt`` shows where."""
+    head, *rest = _lines(error)
+    for line in (head, *excerpt, *rest):
         print(line, file=sys.stderr)
     return exit_code(error)
 
@@ -73,6 +75,9 @@ def from_answer(status: int, problem: Mapping[str, object]) -> SentinelsError:
     candidates = problem.get("candidates")
     if isinstance(candidates, list) and candidates:
         return Ambiguous(detail, remedy=_one_of(candidates))
+    position = problem.get("position")
+    if kind is InvalidRequest and isinstance(position, int):
+        return InvalidQuery(detail, remedy=str(remedy) if remedy else None, position=position)
     return kind(detail, remedy=str(remedy) if remedy else None)
 
 

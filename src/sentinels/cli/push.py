@@ -75,20 +75,11 @@ def push(
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,
     label: F.Label = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", "-w", help="Wait for the end; exit code 1 if one failed.")
-    ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print the log until the end.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ids.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check it and print what would be launched.")
-    ] = False,
-    key: Annotated[
-        str | None,
-        typer.Option(help="Push once under this key: the same again gives the same job."),
-    ] = None,
+    wait: F.Wait = False,
+    follow: F.Follow = False,
+    quiet: F.Quiet = False,
+    dry_run: F.DryRun = False,
+    key: F.Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Push an experiment to the queue and get its id.
@@ -101,13 +92,10 @@ def push(
     if dry_run:
         preview(body, output, ends=wait or follow)
         return
-    answer = _send(body, key)
-    jobs = rows(answer, "jobs")
-    _tell(answer, jobs, output, quiet=quiet)
-    if (wait or follow) and not _end(
-        jobs, follow=follow, aside=quiet or output is not Output.TABLE
-    ):
-        raise typer.Exit(JOB_FAILED)
+    answer = send("/v1/jobs", body, key)
+    tell(answer, output, quiet=quiet)
+    if wait or follow:
+        see_through(answer, follow=follow, aside=quiet or output is not Output.TABLE)
 
 
 def _image(image: str) -> str:
@@ -165,13 +153,14 @@ def _text(config: Path | None) -> str:
         raise InvalidSubmission([Fault("config", f"{config} is not UTF-8 text")]) from error
 
 
-def _send(body: Json, key: str | None) -> Json:
+def send(path: str, body: Json, key: str | None) -> Json:
+    """Push under a key, so that it may be sent again while the server does not answer."""
     client, sent_key = Client(), key or str(uuid4())
     deadline = time.monotonic() + _PATIENCE_SECONDS
     said = False
     while True:
         try:
-            return client.post("/v1/jobs", body, key=sent_key)
+            return client.post(path, body, key=sent_key)
         except Unavailable as trouble:
             if time.monotonic() > deadline:
                 safe = f"push again, safe from a second job, with: --key {sent_key}"
@@ -183,9 +172,13 @@ def _send(body: Json, key: str | None) -> Json:
             time.sleep(1)
 
 
-def _end(jobs: list[Row], *, follow: bool, aside: bool) -> bool:
-    """Wait until the jobs have ended; whether all succeeded."""
-    ids = [str(job["id"]) for job in jobs]
+def see_through(answer: Json, *, follow: bool, aside: bool) -> None:
+    """Wait until the jobs of a push have ended; exit code 1 where one did not succeed."""
+    if not _end([str(job["id"]) for job in rows(answer, "jobs")], follow=follow, aside=aside):
+        raise typer.Exit(JOB_FAILED)
+
+
+def _end(ids: list[str], *, follow: bool, aside: bool) -> bool:
     try:
         if not follow:
             return await_all(Client(), ids, aside=aside)
@@ -199,7 +192,9 @@ def _end(jobs: list[Row], *, follow: bool, aside: bool) -> bool:
         raise
 
 
-def _tell(answer: Json, jobs: list[Row], output: Output, *, quiet: bool) -> None:
+def tell(answer: Json, output: Output, *, quiet: bool) -> None:
+    """Say what a push became."""
+    jobs = rows(answer, "jobs")
     if quiet:
         for job in jobs:
             say(str(job["id"]))
@@ -215,9 +210,10 @@ def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
     first = jobs[0]
     head = f"job {ids(jobs)}" if len(jobs) == 1 else f"jobs {ids(jobs)}"
     count = "" if len(jobs) == 1 else f" · {len(jobs)} jobs of sweep {first['id']}"
+    rerun = f" · rerun of {first['rerun_of']}" if first.get("rerun_of") else ""
     again = " · pushed before, nothing new was queued" if replayed else ""
     where = f" · {place(queue)}" if first.get("state") == "queued" else ""
-    say(f"{head} {first['state']}{count}{where} · {first['name']}{again}")
+    say(f"{head} {first['state']}{count}{where} · {first['name']}{rerun}{again}")
     if why(first):
         say(f"  waits: {why(first)}")
     job_id = first["id"]

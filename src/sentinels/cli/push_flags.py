@@ -52,8 +52,23 @@ class FlagOptions:
         str | None, typer.Option(help="How long between tries, as in 30s or 30s..10m.")
     ]
     NotifyOn = Annotated[_Words, typer.Option(help="Tell when it succeeded, failed, … Repeatable.")]
-    NotifyChannel = Annotated[str | None, typer.Option(help="Where to tell, as in #vision.")]
+    NotifyChannel = Annotated[
+        _Words, typer.Option(help="Where to tell, as in #vision or ann@example.org. Repeatable.")
+    ]
     Label = Annotated[_Words, typer.Option(help="A label, as in ticket=ML-12. Repeatable.")]
+
+    Wait = Annotated[
+        bool, typer.Option("--wait", "-w", help="Wait for the end; exit code 1 if one failed.")
+    ]
+    Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print the log until the end.")]
+    Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ids.")]
+    DryRun = Annotated[
+        bool, typer.Option("--dry-run", help="Check it and print what would be launched.")
+    ]
+    Key = Annotated[
+        str | None,
+        typer.Option(help="Push once under this key: the same again gives the same job."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,11 @@ def _put(config: dict[str, object], path: str, value: object) -> None:
 
 def _plain(value: object) -> object:
     return value
+
+
+def _one_or_all(value: object) -> object:
+    words = _words(value)
+    return words[0] if len(words) == 1 else list(words)
 
 
 def _listed(value: object) -> object:
@@ -185,7 +205,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "retry_exit": ("retry.exit", _tries),
     "retry_backoff": ("retry.backoff", _plain),
     "notify_on": ("notify.on", _listed),
-    "notify_channel": ("notify.channel", _plain),
+    "notify_channel": ("notify.channel", _one_or_all),
     "label": ("labels", _pairs),
 }
 """Flag, the key it sets, and how its text is read."""

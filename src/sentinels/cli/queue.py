@@ -69,3 +69,6 @@ def _show(answer: Json, output: Output) -> None:
     say()
     for node in nodes:
         say(free_line(node))
+    conditions = answer.get("conditions")
+    for line in conditions if isinstance(conditions, list) else ():
+        say(f"! {line}")

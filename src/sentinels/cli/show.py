@@ -40,12 +40,16 @@ OutputOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table."""
+    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table.
+
+    ``name`` is what CSV calls it where that is not its title in small letters.
+    """
 
     title: str
     text: Callable[[Row], object]
     wide: bool = False
     right: bool = False
+    name: str | None = None
 
 
 _GAP = "  "
@@ -175,7 +179,8 @@ def _show_csv(found: Sequence[Row], columns: Sequence[Column]) -> None:
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([column.title.lower().replace(" ", "_") for column in columns])
+    titles = (column.name or column.title.lower().replace(" ", "_") for column in columns)
+    writer.writerow([printable(title) for title in titles])
     for row in found:
         texts = (column.text(row) for column in columns)
         writer.writerow(["" if text is None else printable(str(text)) for text in texts])

@@ -24,7 +24,7 @@ from sentinels.cli.show import (
     show_value,
 )
 from sentinels.cli.times import ago, length, local, ran, seconds_between, waited
-from sentinels.cli.words import TERMINAL, needs, place, state, why
+from sentinels.cli.words import TERMINAL, image, needs, place, state, why
 from sentinels.core.errors import InvalidRequest
 
 JobArgument = Annotated[
@@ -93,6 +93,7 @@ def _lines(job: Json, *, wide: bool) -> Iterator[str]:
 def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     queue = mapping(job.get("queue"))
     last = (rows(job, "attempts") or [{}])[-1]
+    found = job.get("unavailable")
     yield "why", str(job.get("message") or "")
     yield "in line", f"{place(queue)}" if queue else ""
     yield "waits", why(job)
@@ -104,11 +105,14 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "used", _used(last, mapping(job.get("resources")).get("memory"))
     yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
     yield "experiment", str(job["experiment"])
-    yield "image", _image(job, wide=wide)
+    yield "image", image(job, wide=wide)
     yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
+    yield "rerun", f"of job {job['rerun_of']}" if job.get("rerun_of") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
     yield "artifacts", _artifacts(last) if job.get("finished_at") else ""
     yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")
+    yield "logs", str(mapping(job.get("links")).get("logs") or "")
+    yield "unavailable", "; ".join(map(str, found)) if isinstance(found, list) else ""
 
 
 def _artifacts(attempt: Row) -> str:
@@ -148,14 +152,6 @@ def _used(attempt: Row, memory_limit: object) -> str:
     return ", ".join(words)
 
 
-def _image(job: Json, *, wide: bool) -> str:
-    digest = str(job.get("digest") or "")
-    shown = digest if wide else digest[:19]
-    commit = f", commit {str(job['git_commit'])[:12]}" if job.get("git_commit") else ""
-    known = f"{shown}{commit}".removeprefix(", ")
-    return f"{job['image']} ({known})" if known else str(job["image"])
-
-
 def _attempt(attempt: Row) -> str:
     ended = str(attempt.get("reason") or attempt.get("state")).replace("_", " ")
     took = length(seconds_between(attempt.get("started_at"), attempt.get("finished_at")))
@@ -167,6 +163,10 @@ def _next(job: Json) -> str:
     job_id = job["id"]
     if job.get("state") == "queued":
         return f"sentinels queue · sentinels cancel {job_id}"
+    if job.get("state") == "failed":
+        return (
+            f"sentinels explain {job_id} · sentinels logs {job_id} · sentinels artifacts {job_id}"
+        )
     if job.get("state") in TERMINAL:
         return (
             f"sentinels logs {job_id} · sentinels artifacts {job_id} · sentinels history {job_id}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from sentinels.core.quantity import about_duration
+
 
 def moment(value: object) -> datetime | None:
     """The moment that an answer names."""
@@ -41,19 +43,8 @@ def ago(value: object) -> str:
 
 
 def length(seconds: float | None) -> str:
-    """``0.8s``, ``42s``, ``3m 20s``, ``1h 02m``, ``2d 4h``."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours}h"
-    if hours:
-        return f"{hours}h {minutes:02d}m"
-    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    """A length of time for people; nothing for none."""
+    return "" if seconds is None else about_duration(seconds)
 
 
 def waited(job: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ from sentinels.cli.show import Row, coloured, mapping
 from sentinels.cli.times import ran
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
-_MARKS = {"succeeded": "✔", "failed": "✘", "cancelled": "■"}
+MARKS = {"succeeded": "✔", "failed": "✘", "cancelled": "■"}
 
 
 def needs(job: Row) -> str:
@@ -53,12 +53,21 @@ def outcome(job: Row) -> str:
     took = f" after {ran(job)}" if job.get("started_at") else ""
     because = f": {job['message']}" if ended != "succeeded" and job.get("message") else ""
     name = f"job {job.get('id')} {job.get('name')}"
-    return f"{_MARKS.get(ended, '·')} {name} {ended}{took}{because}"
+    return f"{MARKS.get(ended, '·')} {name} {ended}{took}{because}"
 
 
 def painted(job: Row) -> str:
     """The state's word in its colour."""
     return coloured(str(job.get("state")))
+
+
+def image(job: Row, *, wide: bool) -> str:
+    """Its image and what exactly that was: ``team/train:1 (sha256:0123…, commit 4567…)``."""
+    digest = str(job.get("digest") or "")
+    shown = digest if wide else digest[:19]
+    commit = f", commit {str(job['git_commit'])[:12]}" if job.get("git_commit") else ""
+    known = f"{shown}{commit}".removeprefix(", ")
+    return f"{job['image']} ({known})" if known else str(job["image"])
 
 
 def ids(jobs: list[Mapping[str, object]]) -> str:

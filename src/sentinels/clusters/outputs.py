@@ -106,10 +106,23 @@ def request(
     Raises ``OSError`` or ``http.client.HTTPException``; the other side may be silent for
     ``silent_seconds``.
     """
+    return exchange(method, url, headers, body, silent_seconds=silent_seconds)[0]
+
+
+def exchange(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: BinaryIO | bytes,
+    *,
+    silent_seconds: float = _CONNECT_SECONDS,
+) -> tuple[int, bytes]:
+    """The same, and what was answered."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connect_seconds = min(_CONNECT_SECONDS, silent_seconds)
     connection = kind(
-        parts.hostname or "", parts.port, timeout=_CONNECT_SECONDS, blocksize=_BLOCK_BYTES
+        parts.hostname or "", parts.port, timeout=connect_seconds, blocksize=_BLOCK_BYTES
     )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -119,8 +132,7 @@ def request(
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, target, body=body, headers={**_login(parts), **headers})
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, answer.read()
     finally:
         connection.close()
 

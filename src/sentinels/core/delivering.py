@@ -2,7 +2,8 @@
 
 Comes in: due deliveries, and a courier for each of their channels. Goes out: each delivered, kept,
 given up, or due again later. What does not answer is not asked again in the same round; what was
-missed stays due. Before: ``notifying``. Next: the couriers: ``messaging``, ``recording``.
+missed stays due. Before: ``notifying``. Next: the couriers: ``messaging``, ``recording``,
+``filing``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from sentinels.core.errors import (
     ClusterUnavailable,
     MessageRefused,
+    NotYet,
     TrackerRefused,
     Unavailable,
 )
@@ -28,8 +30,8 @@ MAX_TRIES = 200
 Courier = Callable[[DueDelivery], bool]
 """Brings one delivery; False: there is nobody to bring it to, it is kept to be read.
 
-Raises ``MessageRefused`` for what will never be taken, ``ClusterUnavailable`` and
-``TrackerRefused`` for trouble with this one, any other ``Unavailable`` where nothing gets through.
+Raises ``MessageRefused`` for what will never be taken, ``ClusterUnavailable``, ``TrackerRefused``
+and ``NotYet`` for trouble with this one, any other ``Unavailable`` where nothing gets through.
 """
 
 
@@ -71,7 +73,7 @@ def _deliver(ports: DeliverPorts, due: DueDelivery, round_: _Round) -> None:
         arrived = courier is not None and courier(due)
     except MessageRefused as refused:
         ports.outbox.failed(due.id, str(refused))
-    except (ClusterUnavailable, TrackerRefused) as trouble:
+    except (ClusterUnavailable, TrackerRefused, NotYet) as trouble:
         _postpone(ports, due, trouble)
     except Unavailable as trouble:
         round_.silent[channel] = trouble
@@ -90,4 +92,5 @@ def _postpone(ports: DeliverPorts, due: DueDelivery, trouble: Unavailable) -> No
         ports.outbox.failed(due.id, str(trouble))
         return
     wait = trouble.retry_after or min(2.0 ** min(due.tries, 10), 600.0)
-    ports.outbox.postpone(due.id, after_seconds=wait, error=str(trouble))
+    error = None if isinstance(trouble, NotYet) else str(trouble)
+    ports.outbox.postpone(due.id, after_seconds=wait, error=error)

@@ -3,20 +3,24 @@
     SentinelsError
     ├── InvalidSubmission      every fault of an input at once           HTTP 422  exit 2
     ├── InvalidRequest         a question that cannot be answered        HTTP 400  exit 2
+    │   └── InvalidQuery         SQL that PostgreSQL does not take
     ├── NotFound               no such job, or not yours                 HTTP 404  exit 4
     ├── Ambiguous              a name or prefix that fits several jobs   HTTP 409  exit 2
     ├── Conflict               true of another state than this one       HTTP 409  exit 2
     ├── NotAllowed             who you are does not permit it            HTTP 403  exit 5
     ├── LaunchRejected         the cluster says this workload is invalid
     ├── MessageRefused         the messenger says this message is invalid
+    │   └── ThreadLost           there is nothing any more that it could be a reply to
     └── Unavailable            a part that is needed does not answer     HTTP 503  exit 3
+        ├── NotSetUp             a part that an administrator has to give first
         ├── QueueUnavailable     PostgreSQL
         ├── ClusterUnavailable   Kubernetes, or the local machine
         ├── TrackerUnavailable   MLflow
         │   └── TrackerRefused     MLflow answers, but not to this one
-        ├── MessengerUnavailable Slack
+        ├── MessengerUnavailable Slack, the mail server, a webhook
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
-        └── MeterUnavailable     Prometheus
+        ├── MeterUnavailable     Prometheus
+        └── NotYet               what is on its way and has not arrived
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
 problem+json, the CLI into one message and an exit code. Next: ``job``.
@@ -68,6 +72,16 @@ class InvalidRequest(SentinelsError):
     """The request cannot be understood; nothing was changed."""
 
 
+class InvalidQuery(InvalidRequest):
+    """The query cannot be answered; ``position`` is the character, from 1, that is wrong in it."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, position: int | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.position = position
+
+
 class NotFound(SentinelsError):
     """Nothing by that name is visible to the caller."""
 
@@ -98,6 +112,10 @@ class MessageRefused(SentinelsError):
     """The messenger will never take this message as it is."""
 
 
+class ThreadLost(MessageRefused):
+    """What the message was to be a reply to is not there any more."""
+
+
 class Unavailable(SentinelsError):
     """Something needed does not answer now; the same call may be repeated."""
 
@@ -106,6 +124,10 @@ class Unavailable(SentinelsError):
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class NotSetUp(Unavailable):
+    """An administrator has not set this up."""
 
 
 class QueueUnavailable(Unavailable):
@@ -140,3 +162,7 @@ class LogStoreUnavailable(Unavailable):
 
 class MeterUnavailable(Unavailable):
     """What measures use does not answer."""
+
+
+class NotYet(Unavailable):
+    """What is asked for is on its way and has not arrived; others may be there already."""

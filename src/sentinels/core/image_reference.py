@@ -30,6 +30,13 @@ def is_container_image(image: str) -> bool:
     return _REFERENCE.fullmatch(image) is not None
 
 
+def untagged(image: str) -> str:
+    """A container image's repository: without its tag and its digest."""
+    name = image.partition("@")[0]
+    path, slash, last = name.rpartition("/")
+    return f"{path}{slash}{last.partition(':')[0]}"
+
+
 def default_name(image: str) -> str:
     """A job's name from its image: the directory's, or the repository's last part."""
     if is_directory(image):

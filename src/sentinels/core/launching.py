@@ -66,16 +66,19 @@ class Launcher:
         for launched in self.settle.cluster.launch_all(workloads):
             self.settle.failpoint("dispatch.after_launch")
             if launched.uid is not None:
-                self._record(launched.ref, launched.uid, runs[launched.ref])
+                self._record(by_ref[launched.ref], launched.uid, runs[launched.ref])
             elif isinstance(launched.error, LaunchRejected):
                 end(self.settle, by_ref[launched.ref], self._rejected(launched.error))
             elif launched.error is not None:
                 troubles.append(launched.error)
         return troubles
 
-    def _record(self, ref: WorkloadRef, uid: str, run: TrackerRun | None) -> None:
-        self.queue.record_launch(ref, uid=uid, run=run)
+    def _record(self, attempt: LiveAttempt, uid: str, run: TrackerRun | None) -> None:
+        recorded = self.queue.record_launch(attempt.ref, uid=uid, run=run)
         self.launched += 1
+        if recorded and attempt.ref.attempt == 1 and not attempt.launched:
+            waited = (self.settle.clock() - attempt.submitted_at).total_seconds()
+            self.settle.tally.launched(attempt.submission.priority or "", waited)
         self.settle.failpoint("dispatch.after_launch_recorded")
 
     def _run(self, attempt: LiveAttempt) -> TrackerRun | None:
@@ -155,6 +158,7 @@ def build_workload(
         secrets=submission.secrets,
         team=attempt.team,
         user=attempt.user,
+        experiment=submission.experiment,
         placement=placement,
     )
 

@@ -1,8 +1,8 @@
 """What workloads use over time, as a port.
 
-Comes in: an attempt and a span of time. Goes out: series and peaks. Adapters: ``services`` (over
-Prometheus), ``clusters/local`` (the runner's own samples). Before: ``functions``. Next:
-``observation.Usage``.
+Comes in: an attempt and a span of time. Goes out: series and peaks. Adapters: ``services/meter``
+(over Prometheus), ``clusters/local/meter`` (the runner's own samples). Before: ``functions``,
+``metering``. Next: ``series``, ``observation.Usage``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,21 @@ Series = Mapping[Quantity, Sequence[Sample]]
 
 class Meter(Protocol):
     """What measures. All raise ``MeterUnavailable``; all may be repeated."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def late_seconds(self) -> float:
+        """How long after an attempt's end the last of its measurements is there."""
+        ...
+
+    @property
+    def unmeasured(self) -> Mapping[Quantity, str]:
+        """What it never measures, and why, for people."""
+        ...
 
     def series(self, ref: WorkloadRef, *, begin: datetime, end: datetime, points: int) -> Series:
         """An attempt's use between two moments, in at most so many points each."""

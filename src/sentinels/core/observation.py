@@ -68,7 +68,7 @@ class Finished:
     """Nothing of it runs any more. ``reason`` None is success.
 
     ``outputs_complete`` is False where what it left in its output folder has not all reached the
-    tracker. ``evidence`` is kept with the attempt as its dossier: plain JSON values.
+    tracker. ``evidence`` is kept with its dossier, as facts in the cluster's own words.
     """
 
     uid: str

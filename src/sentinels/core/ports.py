@@ -2,20 +2,23 @@
 
 Every method says how it fails and whether it may be repeated. Adapters: ``db`` (Queue),
 ``clusters`` (Cluster, ImageStore, DataStore), ``services`` (Tracker, Messenger). Next: the verbs,
-``submitting``, ``dispatching``, ``settling``, ``notifying``.
+``submitting``, ``dispatching``, ``settling``, ``notifying``, ``telling``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from sentinels.core.capacity import Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, JobState, Reason
-from sentinels.core.observation import Observation
+from sentinels.core.log_lines import Marks
+from sentinels.core.log_position import Position
+from sentinels.core.observation import Finished, Observation
 from sentinels.core.submission import ParamValue
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
@@ -31,14 +34,32 @@ Failpoint = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """A piece of a workload's output. ``next_offset`` is where the following piece begins.
+    """A piece of a workload's output. ``position`` is where the following piece begins.
 
-    ``ended`` is True when nothing will be added any more and this piece reaches the end.
+    ``ended`` is True when nothing will be added any more and this piece reaches the end. ``marks``:
+    where in the text lines begin, and when each was printed. ``joined``: nothing is missing before
+    its first line, which was printed at ``first_ns`` where that is known; otherwise the cluster may
+    have let go of older ones.
     """
 
-    data: bytes
-    next_offset: int
+    text: str
+    position: Position
     ended: bool
+    marks: Marks = ()
+    joined: bool = True
+    first_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """Where the last lines of an output begin, and how many of them there are.
+
+    ``first_ns``: when the first of them was printed, where that is known.
+    """
+
+    position: Position
+    lines: int
+    first_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,14 @@ class Launched:
     ref: WorkloadRef
     uid: str | None
     error: LaunchRejected | ClusterUnavailable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of one release: done, or why it is not (yet)."""
+
+    ref: WorkloadRef
+    error: ClusterUnavailable | None = None
 
 
 class Cluster(Protocol):
@@ -84,6 +113,15 @@ class Cluster(Protocol):
         """Look at each named workload; every ref gets an observation."""
         ...
 
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """What can be said of these ends now and perhaps never again: last lines, what the cluster
+        said meanwhile, how the node stands. Each ref gets one.
+
+        Takes a few seconds at most for all together, and raises nothing: what could not be had is a
+        gap.
+        """
+        ...
+
     def held(self) -> frozenset[WorkloadRef]:
         """Every workload of ours that was launched and not yet released, known to us or not."""
         ...
@@ -102,6 +140,12 @@ class Cluster(Protocol):
         """
         ...
 
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """Release many, as many at a time as the cluster takes well; each as by ``release``, but
+        what that would raise is part of the answer. In any order.
+        """
+        ...
+
     def set_aside(self, ref: WorkloadRef) -> None:
         """An ended workload that no row explains: not held any more, left for an operator to see
         where the cluster can keep it.
@@ -112,12 +156,32 @@ class Cluster(Protocol):
         """Give the node no new work, or (``closed`` False) work again; a node gone is fine."""
         ...
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        """Read output bytes from ``offset``. An unknown workload is an ended, empty log."""
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
+        """What it printed after a position, so many bytes at most; None where the cluster has
+        nothing of it, or nothing any more. ``timed``: with marks, if they cost anything.
+
+        Raises ``InvalidRequest`` for a position in what it has not.
+        """
         ...
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        """Bytes of output so far."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:
+        """The position before the first line that was printed then or later."""
+        ...
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """Where the last so many lines begin; None where the cluster has nothing of it."""
+        ...
+
+    def collect_log(self, ref: WorkloadRef) -> bool:
+        """Bring the log store what it lacks of an ended workload, where the cluster does that
+        itself; True if all is there. Raises ``LogStoreUnavailable``.
+        """
+        ...
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """When each of these last printed something; one that has printed nothing is left out."""
         ...
 
     def collect_outputs(self, workload: Workload) -> bool:
@@ -136,6 +200,15 @@ class ImageStore(Protocol):
 
         Raises ``InvalidSubmission`` with a fault on ``image`` where there is none, or none that
         this cluster can run; ``ClusterUnavailable`` where it cannot be asked.
+        """
+        ...
+
+    def pin(self, image: Image, *, seen: str | None) -> Image:
+        """An image of an earlier push with the same content, whatever its name means by now.
+
+        ``seen`` is what the cluster said that it ran, if it did. Raises ``NotFound`` where that
+        content is gone, ``Conflict`` where nothing tells what exactly it was;
+        ``ClusterUnavailable`` where it cannot be asked.
         """
         ...
 
@@ -176,6 +249,14 @@ class TrackerRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPages:
+    """A run's page and its experiment's (None: not known), as a browser reaches them."""
+
+    run: str
+    experiment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """One file a job left, with its size in bytes (None for a folder)."""
 
@@ -197,7 +278,11 @@ class Tracker(Protocol):
         ...
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-        """The latest value of every metric of each run that exists."""
+        """The latest value of every metric of each run that exists, somebody's deleted ones too."""
+        ...
+
+    def pages(self, page_url: str) -> RunPages:
+        """The pages of a run that had this page when it was opened. Asks nobody, never raises."""
         ...
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
@@ -213,13 +298,47 @@ class Tracker(Protocol):
         ...
 
 
-class Messenger(Protocol):
-    """Where people are told. Raises ``MessengerUnavailable`` (with ``retry_after`` seconds where
-    the service named them) and ``MessageRefused``. Repeating a send may tell twice.
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where replies to a message go: the channel as the service names it, and the message."""
+
+    place: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one address is told at once. ``to`` None is the service's default.
+
+    ``title`` is one line, for services that have one. ``id`` stays the same when it is sent again.
+    ``thread``: it is a reply there, which all of the channel sees where it is to ``broadcast``.
+    ``type`` and ``facts`` say the same to programs.
     """
 
-    def send(self, *, channel: str | None, text: str) -> None:
-        """Send one message; the adapter escapes ``text``. None is the default channel."""
+    to: str | None
+    title: str
+    text: str
+    id: str
+    at: datetime
+    type: str = "notice"
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    thread: Thread | None = None
+    broadcast: bool = False
+
+
+class Messenger(Protocol):
+    """Where people are told, by one service. Raises ``MessengerUnavailable`` (with ``retry_after``
+    seconds where the service named them for this address) and ``MessageRefused``. Repeating a send
+    may tell twice.
+    """
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether a message can be a reply to another."""
+        ...
+
+    def send(self, message: Message) -> Thread | None:
+        """Send one message; the adapter makes its text harmless. Where replies to it go, if any."""
         ...
 
 

@@ -32,9 +32,16 @@ def preview(
     Raises ``InvalidSubmission`` with every fault.
     """
     submission = under_policy(ports, caller, read_submission(image, config))
-    found = check(ports, caller, submission)
+    found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
+    return previews(ports, caller, cluster, submission, found)
+
+
+def previews(
+    ports: SubmitPorts, caller: Caller, cluster: Cluster, submission: Submission, image: Image
+) -> list[Mapping[str, Json]]:
+    """The same for a submission that was checked."""
     return [
-        cluster.preview(_workload(ports, caller, each, found)) for each in expand_sweep(submission)
+        cluster.preview(_workload(ports, caller, each, image)) for each in expand_sweep(submission)
     ]
 
 

@@ -88,6 +88,20 @@ def format_duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def about_duration(seconds: float) -> str:
+    """Seconds for people, rounded: ``0.8s``, ``42s``, ``3m 20s``, ``1h 02m``, ``2d 4h``."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
 def _amount(value: object, units: Mapping[str, int], noun: str, *, wrong: str) -> int:
     found = _AMOUNT.fullmatch(_digits(value, wrong))
     if not found or found[4] not in units:

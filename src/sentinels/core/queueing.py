@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from sentinels.core.audience import Audience, NoticeRules
 from sentinels.core.capacity import Node, Resources, Snapshot, Tenant
+from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobId, JobState, Move, Reason
-from sentinels.core.observation import Finished
+from sentinels.core.observation import Finished, Usage
 from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
@@ -49,7 +51,8 @@ class Pushed:
 class Push:
     """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
 
-    ``digest`` tells two pushes under one idempotency key apart.
+    ``digest`` tells two pushes under one idempotency key apart. ``rerun_of`` is the job whose
+    config and image these have.
     """
 
     submissions: Sequence[Submission]
@@ -57,6 +60,7 @@ class Push:
     priority: int
     key: str | None
     digest: bytes
+    rerun_of: JobId | None = None
 
 
 class NodeWish(StrEnum):
@@ -125,6 +129,7 @@ class LiveAttempt:
     cancel_actor: str | None
     run: TrackerRun | None
     leaves_for: JobId | None = None
+    audience: Audience = field(default_factory=Audience)
 
     @property
     def cancel_requested(self) -> bool:
@@ -142,13 +147,22 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One thing to bring to another system: a notice to the messenger, an end to the tracker."""
+    """One thing to bring to another system: a notice to the messenger, an end to the tracker.
+
+    It is due ``after_seconds``.
+    """
 
     ref: WorkloadRef
     kind: str
     channel: str
     recipient: str | None = None
     body: str = ""
+    after_seconds: float = 0
+    """How long it is to wait before it is due."""
+
+
+Summary = Mapping[JobState, Sequence[Delivery]]
+"""A sweep's summary, for those who want to know of jobs that ended in this state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +178,10 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Everything that is written when an attempt ends, in one transaction."""
+    """Everything that is written when an attempt ends, in one transaction.
+
+    ``if_swept`` is for the end of the last job of its sweep.
+    """
 
     ref: WorkloadRef
     move: Move
@@ -172,8 +189,11 @@ class Ending:
     actor: str
     detail: str
     seen: Finished
+    dossier: Dossier
     requeue: Requeue | None
     deliveries: Sequence[Delivery]
+    sweep_id: JobId | None = None
+    if_swept: Summary = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +241,8 @@ class SettlingQueue(Protocol):
         """Waiting jobs that can never start."""
         ...
 
-    def cancel_broken(self, broken: BrokenDependency) -> bool:
-        """Cancel such a job, with the dependency as the reason."""
+    def cancel_broken(self, broken: BrokenDependency, rules: NoticeRules) -> bool:
+        """Cancel such a job, with the dependency as the reason, and tell its people."""
         ...
 
 
@@ -368,7 +388,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class EndedAttempt:
-    """What the tracker is told about an attempt after its end."""
+    """What is known of an attempt after its end: told to the tracker, and completed."""
 
     attempt: LiveAttempt
     state: JobState
@@ -377,13 +397,17 @@ class EndedAttempt:
     started_at: datetime | None
     finished_at: datetime
     outputs_complete: bool
+    usage: Usage
+    dossier: Dossier
 
 
 class Outbox(Protocol):
     """What ``notifying`` needs."""
 
     def take_due(self, *, batch: int, lease_seconds: float) -> Sequence[DueDelivery]:
-        """Take deliveries that are due; nobody else sees them until the lease is over."""
+        """Take deliveries that are due, but no notices; nobody else sees them until the lease is
+        over.
+        """
         ...
 
     def delivered(self, delivery_id: int) -> None:
@@ -398,12 +422,12 @@ class Outbox(Protocol):
         """It will never arrive."""
         ...
 
-    def postpone(self, delivery_id: int, *, after_seconds: float, error: str) -> None:
+    def postpone(self, delivery_id: int, *, after_seconds: float, error: str | None) -> None:
         """It did not arrive; it is due again after a while."""
         ...
 
     def ended_attempt(self, ref: WorkloadRef) -> EndedAttempt | None:
-        """The attempt behind a delivery to the tracker; None where it is not over."""
+        """The attempt that a delivery is about; None where it is not over."""
         ...
 
     def record_run(self, ref: WorkloadRef, run: TrackerRun) -> None:
@@ -412,4 +436,8 @@ class Outbox(Protocol):
 
     def record_outputs(self, ref: WorkloadRef) -> None:
         """Everything the attempt left has reached the tracker."""
+        ...
+
+    def record_dossier(self, ref: WorkloadRef, dossier: Dossier) -> None:
+        """Complete an ended attempt's dossier that has no lines; one that has some stays."""
         ...

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinels.core.capacity import Node, Resources
+from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
@@ -49,6 +50,8 @@ class JobView:
     last_mlflow_url: str | None
     last_event: int
     last_detail: str | None
+    last_run_id: str | None = None
+    rerun_of: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class AttemptView:
     mlflow_run_id: str | None
     mlflow_url: str | None
     usage: Usage
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,13 @@ class Reading(Protocol):
         """Every attempt, oldest first."""
         ...
 
+    def image_seen(self, job: JobRef) -> str | None:
+        """What the cluster said that the newest of its attempts ran, which it said that of."""
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """What is kept of how an attempt ended; an empty one while it has not."""
+        ...
+
     def events(self, job: JobRef) -> Sequence[EventView]:
         """The history, oldest first."""
         ...
@@ -289,8 +300,16 @@ class Reading(Protocol):
         """Notices, newest first."""
         ...
 
+    def late(self, job: JobRef) -> Mapping[str, str]:
+        """What of the job could not be delivered yet: by channel, what the last try met with."""
+        ...
+
     def pulse(self) -> Pulse:
         """How the whole does."""
+        ...
+
+    def conditions(self) -> Sequence[str]:
+        """What on-call was told of and is not over, a line each; none names a job."""
         ...
 
     def behind(self) -> str | None:

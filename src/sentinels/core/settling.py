@@ -1,8 +1,10 @@
 """Find out what became of live attempts, and move their jobs accordingly.
 
 Shared by dispatch (a sweep over everything, each pass) and notify (one job, when an event hints at
-it). Load, look, decide, apply: the decision (``verdict``, ``ending``) is pure; every change is one
-guarded transaction, and a stale one is dropped. Before: ``observation``. Next: ``notifying``.
+it). Load, look, hear what is said of the ends, decide, apply: the decision (``verdict``,
+``ending``) is pure; every change is one guarded transaction, and a stale one is dropped. An end is
+written with its dossier, and only then may its workload go. Before: ``observation``. Next:
+``notifying``.
 """
 
 from __future__ import annotations
@@ -10,9 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sentinels.core.audience import NoticeRules
+from sentinels.core.dossier import NOTHING_SAID, Cause, Dossier, Testimony, bounded
 from sentinels.core.errors import ClusterUnavailable
-from sentinels.core.job import JobId, JobState, Move, Outcome, Reason
-from sentinels.core.notice import TRACKER, end_notices, start_notices
+from sentinels.core.filing import line_filings
+from sentinels.core.job import MOVES, JobId, JobState, Move, Outcome, Reason
+from sentinels.core.metering import usage_filings
+from sentinels.core.notice import LOGS, TRACKER, end_notices
+from sentinels.core.noticing import noticed_end, noticed_start
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
 from sentinels.core.ports import Clock, Cluster, Failpoint
 from sentinels.core.queueing import (
@@ -24,6 +31,8 @@ from sentinels.core.queueing import (
     SettlingQueue,
 )
 from sentinels.core.retrying import PastAttempt, retry_decision
+from sentinels.core.tallying import NoTally, Tally
+from sentinels.core.text import storable
 from sentinels.core.workload import WorkloadRef
 
 Drive = Callable[[LiveAttempt], None]
@@ -36,16 +45,24 @@ class SettlingLimits:
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
     ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``: there
+    is one, from which a dossier is completed. ``measured_late_seconds``: how long after an end the
+    last of what it used is known; None: nothing measures. ``rules`` are the administrator's for
+    notices.
     """
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
     tracked: bool = True
+    ships_logs: bool = False
+    log_store: bool = False
+    measured_late_seconds: float | None = None
+    rules: NoticeRules = field(default_factory=NoticeRules)
 
 
 @dataclass(frozen=True, slots=True)
 class SettlePorts:
-    """What settling stands on. ``actor`` is written into the events."""
+    """What settling stands on. ``actor`` is written into the events; ``tally`` counts."""
 
     queue: SettlingQueue
     cluster: Cluster
@@ -53,6 +70,7 @@ class SettlePorts:
     failpoint: Failpoint
     actor: str
     limits: SettlingLimits = SettlingLimits()
+    tally: Tally = field(default_factory=NoTally)
 
 
 @dataclass(slots=True)
@@ -96,9 +114,10 @@ class DriveAgain:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Nothing of it runs any more."""
+    """Nothing of it runs any more; ``said`` is what its cluster testifies of that."""
 
     seen: Finished
+    said: Testimony = NOTHING_SAID
 
 
 Verdict = Wait | Start | Stop | DriveAgain | End
@@ -110,13 +129,15 @@ def sweep(ports: SettlePorts, drive: Drive) -> Settled:
     attempts = ports.queue.live_attempts()
     settled = _settle(ports, attempts, drive)
     unreleased = ports.queue.unreleased()
-    _forget(ports, unreleased, settled)
+    _release(ports, unreleased, settled)
     strays = held - {attempt.ref for attempt in attempts} - set(unreleased)
     if strays:
         # What somebody else ended and released since the first look is held no more.
         _stop_strays(ports, strays & ports.cluster.held(), settled)
     for broken in ports.queue.broken_dependencies():
-        settled.moved += ports.queue.cancel_broken(broken)
+        if ports.queue.cancel_broken(broken, ports.limits.rules):
+            settled.moved += 1
+            ports.tally.ended(JobState.CANCELLED, Reason.DEPENDENCY_FAILED)
     return settled
 
 
@@ -180,13 +201,35 @@ def _settle(ports: SettlePorts, attempts: Sequence[LiveAttempt], drive: Drive | 
         settled.unstarted += isinstance(seen, Pending) and not seen.accepted
         if isinstance(seen, Running):
             settled.running.add(ref.name)
-    for attempt in attempts:
-        found = verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports)
+    verdicts = [
+        (attempt, verdict(attempt, observations.get(attempt.ref, Absent()), ports=ports))
+        for attempt in attempts
+    ]
+    over: list[WorkloadRef] = []
+    for attempt, found in _heard(ports, verdicts):
         try:
-            settled.moved += _apply(ports, attempt, found, drive)
+            moved = _apply(ports, attempt, found, drive)
         except ClusterUnavailable as trouble:
             settled.troubles.append(f"{attempt.ref.name}: {trouble}")
+        else:
+            settled.moved += moved
+            over += [attempt.ref] if moved and isinstance(found, End) else []
+    _release(ports, over, settled)
     return settled
+
+
+def _heard(
+    ports: SettlePorts, verdicts: Sequence[tuple[LiveAttempt, Verdict]]
+) -> list[tuple[LiveAttempt, Verdict]]:
+    """The same, with what the cluster testifies of the ends: asked once, for all of them."""
+    ended = {attempt.ref: found.seen for attempt, found in verdicts if isinstance(found, End)}
+    said = ports.cluster.testimony(ended) if ended else {}
+    return [
+        (attempt, replace(found, said=said.get(attempt.ref, NOTHING_SAID)))
+        if isinstance(found, End)
+        else (attempt, found)
+        for attempt, found in verdicts
+    ]
 
 
 def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Drive | None) -> bool:
@@ -202,23 +245,29 @@ def _apply(ports: SettlePorts, attempt: LiveAttempt, found: Verdict, drive: Driv
             if drive and ports.queue.take_over(attempt.ref, idle_seconds=idle_seconds):
                 drive(attempt)
             return False
-        case End(seen):
-            return end(ports, attempt, seen)
+        case End(seen, said):
+            return end(ports, attempt, seen, said)
 
 
-def end(ports: SettlePorts, attempt: LiveAttempt, seen: Finished) -> bool:
-    """Write an attempt's end, then let the cluster forget the workload; False if it was stale."""
+def end(
+    ports: SettlePorts, attempt: LiveAttempt, seen: Finished, said: Testimony = NOTHING_SAID
+) -> bool:
+    """Write an attempt's end; False if it was stale. The cluster is told to forget the workload
+    after that: at the end of the round, or by the next sweep.
+    """
     past = ports.queue.past_attempts(attempt.ref)
-    moved = ports.queue.end(ending(attempt, seen, past, ports.limits, actor=ports.actor))
+    found = ending(attempt, seen, said, past, ports.limits, actor=ports.actor)
+    moved = ports.queue.end(found)
     ports.failpoint("settle.after_move")
     if moved:
-        _release(ports, attempt.ref)
+        ports.tally.ended(MOVES[found.move].target, found.reason)
     return moved
 
 
 def ending(
     attempt: LiveAttempt,
     seen: Finished,
+    said: Testimony,
     past: Sequence[PastAttempt],
     limits: SettlingLimits,
     *,
@@ -228,10 +277,17 @@ def ending(
     if seen.reason is not None and attempt.cancel_requested:
         seen = replace(seen, reason=Reason.CANCELLED)
     move, requeue, addition = _after(attempt, seen, past, limits)
-    detail = _detail(attempt, seen) + addition
-    deliveries = end_notices(attempt, move, seen.reason, seen, detail)
+    detail = storable(_detail(attempt, seen) + addition)
+    dossier = _dossier(seen, detail, said)
+    told = end_notices(attempt, move, seen, dossier)
+    deliveries, summary = noticed_end(attempt, move, seen.reason, told, limits.rules)
     if limits.tracked:
         deliveries.append(Delivery(attempt.ref, "record", TRACKER))
+    if limits.ships_logs:
+        deliveries.append(Delivery(attempt.ref, "ship", LOGS))
+    if limits.log_store:
+        deliveries += line_filings(attempt.ref, seen, dossier)
+    deliveries += usage_filings(attempt.ref, seen, limits.measured_late_seconds)
     return Ending(
         ref=attempt.ref,
         move=move,
@@ -239,9 +295,18 @@ def ending(
         actor=attempt.cancel_actor or actor if move is Move.CANCEL else actor,
         detail=detail,
         seen=seen,
+        dossier=dossier,
         requeue=requeue,
         deliveries=deliveries,
+        sweep_id=attempt.sweep_id,
+        if_swept=summary,
     )
+
+
+def _dossier(seen: Finished, detail: str, said: Testimony) -> Dossier:
+    cause = Cause(seen.reason, detail) if seen.reason is not None else None
+    facts = {**seen.evidence, **said.facts}
+    return Dossier(cause, seen.exit_code, bounded(replace(said, facts=facts)))
 
 
 def _after(
@@ -279,23 +344,20 @@ def _beginning(ports: SettlePorts, attempt: LiveAttempt, running: Running) -> Be
         actor=ports.actor,
         started_at=running.started_at,
         node=running.node,
-        deliveries=start_notices(attempt),
+        deliveries=noticed_start(attempt, running.started_at, ports.limits.rules),
     )
 
 
-def _release(ports: SettlePorts, ref: WorkloadRef) -> None:
-    ports.cluster.release(ref)
-    ports.failpoint("settle.after_release")
-    ports.queue.mark_released(ref)
-
-
-def _forget(ports: SettlePorts, refs: Sequence[WorkloadRef], settled: Settled) -> None:
-    """Release what is over; one that cannot be released now holds up nothing else."""
-    for ref in refs:
-        try:
-            _release(ports, ref)
-        except ClusterUnavailable as trouble:
-            settled.troubles.append(f"{ref.name}: {trouble}")
+def _release(ports: SettlePorts, refs: Sequence[WorkloadRef], settled: Settled) -> None:
+    """Release what is over, all at once; one that cannot be released now holds up nothing else."""
+    if not refs:
+        return
+    for released in ports.cluster.release_all(refs):
+        if released.error is not None:
+            settled.troubles.append(f"{released.ref.name}: {released.error}")
+            continue
+        ports.failpoint("settle.after_release")
+        ports.queue.mark_released(released.ref)
 
 
 def _stop_strays(ports: SettlePorts, strays: frozenset[WorkloadRef], settled: Settled) -> None:

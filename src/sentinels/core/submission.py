@@ -40,10 +40,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Which ends are told, and where; ``channel`` None is the administrator's default channel."""
+    """What the job's own config says of notices: which kinds (None: it does not say; empty: none),
+    and to which addresses, as ``core.address`` spells them (none: it does not say).
+    """
 
-    on: frozenset[str] = frozenset({"succeeded", "failed"})
-    channel: str | None = None
+    on: frozenset[str] | None = None
+    to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

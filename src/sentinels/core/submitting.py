@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from sentinels.core.address import unknown_webhooks
 from sentinels.core.capacity import largest_fit_faults
 from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.job import JobId, JobState
@@ -26,7 +27,8 @@ from sentinels.core.workload import Image
 @dataclass(frozen=True, slots=True)
 class SubmitPorts:
     """What the front door stands on. ``keeps_secrets``: the cluster has secrets of each team.
-    ``tracker_url`` is where workloads reach the tracker; empty: there is none.
+    ``tracker_url`` is where workloads reach the tracker; empty: there is none. ``webhooks`` are the
+    names of those that notices may go to.
     """
 
     queue: IntakeQueue
@@ -36,6 +38,7 @@ class SubmitPorts:
     policy: CurrentPolicy
     keeps_secrets: bool = False
     tracker_url: str = ""
+    webhooks: Collection[str] = ()
 
 
 def push(
@@ -46,19 +49,40 @@ def push(
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
     asked = read_submission(image, config)
-    digest = _digest(image, config)
+    digest = digest_of(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
-    submission, policy = under_policy(ports, caller, asked), ports.policy()
-    found = check(ports, caller, submission)
+    submission = under_policy(ports, caller, asked)
+    found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
+    return store(ports, caller, submission, found, PushMark(key, digest))
+
+
+@dataclass(frozen=True, slots=True)
+class PushMark:
+    """What tells a push from others: its key and what was pushed under it; of what it is a rerun.
+
+    See ``Push``.
+    """
+
+    key: str | None
+    digest: bytes
+    rerun_of: JobId | None = None
+
+
+def store(
+    ports: SubmitPorts, caller: Caller, submission: Submission, image: Image, mark: PushMark
+) -> Pushed:
+    """Store a submission that was checked, and poke dispatch."""
+    policy = ports.policy()
     pushed = ports.queue.submit(
         caller,
         Push(
             submissions=expand_sweep(submission),
-            image=found,
+            image=image,
             priority=policy.priority_classes[submission.priority or policy.default_class],
-            key=key,
-            digest=digest,
+            key=mark.key,
+            digest=mark.digest,
+            rerun_of=mark.rerun_of,
         ),
     )
     ports.events.queue_changed()
@@ -85,8 +109,11 @@ def under_policy(ports: SubmitPorts, caller: Caller, asked: Submission) -> Submi
     )
 
 
-def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
-    """Hold a sound submission against what there is and what is allowed; its image, pinned.
+def check(
+    ports: SubmitPorts, caller: Caller, submission: Submission, find: Callable[[], Image]
+) -> Image:
+    """Hold a sound submission against what there is and what is allowed; its image, pinned, as
+    ``find`` finds it.
 
     Raises ``InvalidSubmission`` with every fault, ``Unavailable`` where something cannot be asked.
     """
@@ -95,10 +122,11 @@ def check(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
         *largest_fit_faults(submission.resources, ports.queue.nodes()),
         *_data_faults(ports.data, submission.data),
         *_secret_faults(ports, submission),
+        *unknown_webhooks("notify.channel", submission.notify.to, ports.webhooks),
         *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
     ]
     try:
-        image = ports.images.resolve(submission.image)
+        image = find()
     except InvalidSubmission as invalid:
         raise InvalidSubmission([*invalid.faults, *faults]) from invalid
     if faults:
@@ -148,6 +176,7 @@ def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:
     ]
 
 
-def _digest(image: object, config: object) -> bytes:
-    canonical = json.dumps([image, config], sort_keys=True, separators=(",", ":"), default=str)
+def digest_of(*pushed: object) -> bytes:
+    """What tells two pushes under one key apart."""
+    canonical = json.dumps(pushed, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).digest()

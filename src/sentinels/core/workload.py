@@ -85,4 +85,5 @@ class Workload:
     secrets: Mapping[str, str] = field(default_factory=dict)
     team: str = "default"
     user: str = ""
+    experiment: str = ""
     placement: Placement = Placement()

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine
 
+from sentinels.core.audience import NoticeRules
 from sentinels.core.capacity import Resources
+from sentinels.core.dossier import dossier_json
 from sentinels.core.job import JobId, JobState, Move, Reason
+from sentinels.core.notice import cancelled_for_dependency
 from sentinels.core.queueing import Beginning, BrokenDependency, Ending, LiveAttempt, Requeue
 from sentinels.core.retrying import PastAttempt
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.ends import post_if_swept, post_waiting_end, subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape
 from sentinels.db.moves import Change, StaleMove, move_job
@@ -65,6 +70,7 @@ class PostgresAttempts:
                 if ending.requeue:
                     _requeue(connection, ending.ref.job_id, ending.requeue)
                 post(connection, ending.deliveries)
+                post_if_swept(connection, ending.sweep_id, ending.if_swept)
         except StaleMove:
             return False
         return True
@@ -101,19 +107,24 @@ class PostgresAttempts:
             for row in rows
         ]
 
-    def cancel_broken(self, broken: BrokenDependency) -> bool:
+    def cancel_broken(self, broken: BrokenDependency, rules: NoticeRules) -> bool:
         """See ``SettlingQueue.cancel_broken``."""
+        ref = WorkloadRef(broken.job_id, broken.attempt)
+        why = f"job {broken.dependency}, which it was to start after, {_ended(broken)}"
         change = Change(
             Move.CANCEL,
             actor="dispatch",
             reason=Reason.DEPENDENCY_FAILED,
-            detail=f"job {broken.dependency}, which it was to start after, {_ended(broken)}",
+            detail=why,
             only_from=frozenset({JobState.QUEUED}),
         )
         try:
             with transaction(self._engine) as connection:
                 connection.execute(statement("leave_deferred"), {"job_id": broken.job_id})
-                move_job(connection, WorkloadRef(broken.job_id, broken.attempt), change)
+                move_job(connection, ref, change)
+                subject = subject_of(connection, broken.job_id)
+                told = cancelled_for_dependency(ref, subject.submission, why)
+                post_waiting_end(connection, subject, told, rules, actor="dispatch")
         except StaleMove:
             return False
         return True
@@ -139,7 +150,7 @@ def _change(ending: Ending) -> Change:
 
 
 def _end_columns(ending: Ending) -> dict[str, object]:
-    seen, usage = ending.seen, ending.seen.usage
+    seen = ending.seen
     return {
         **_key(ending.ref),
         "uid": seen.uid or None,
@@ -150,12 +161,8 @@ def _end_columns(ending: Ending) -> dict[str, object]:
         "reason": ending.reason.value if ending.reason else None,
         "message": ending.detail or None,
         "outputs_complete": seen.outputs_complete,
-        "peak_memory_bytes": usage.peak_memory_bytes,
-        "cpu_seconds": usage.cpu_seconds,
-        "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
-        "mean_gpu_percent": usage.mean_gpu_percent,
-        "peak_cpu_cores": usage.peak_cpu_cores,
-        "dossier": json.dumps(dict(seen.evidence)),
+        **asdict(seen.usage),
+        "dossier": json.dumps(dossier_json(ending.dossier)),
     }
 
 

@@ -5,7 +5,8 @@ Before: ``tables``.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Enum, Identity, MetaData, func
+from sqlalchemy import BigInteger, Column, DateTime, Enum, Identity, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from sentinels.core.job import JobState, Reason
 
@@ -31,6 +32,11 @@ def now(name: str, *, comment: str | None = None) -> Column[object]:
     """The time at which the row was made, unless another is given."""
     kind = DateTime(timezone=True)
     return Column(name, kind, nullable=False, server_default=func.now(), comment=comment)
+
+
+def texts(name: str, *, comment: str) -> Column[list[str]]:
+    """A list of texts, empty unless it is given."""
+    return Column(name, ARRAY(Text), nullable=False, server_default="{}", comment=comment)
 
 
 def big_identity() -> Column[int]:

@@ -51,7 +51,13 @@ def make_engine(url: str, *, pool_size: int = 4, generic_plans: bool = False) ->
 @cache
 def statement(name: str) -> TextClause:
     """The statement in ``sql/<name>.sql``."""
-    return text(files("sentinels.db").joinpath("sql", f"{name}.sql").read_text("utf-8"))
+    return text(sql_text(name))
+
+
+@cache
+def sql_text(name: str) -> str:
+    """The same as text."""
+    return files("sentinels.db").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 @contextmanager

@@ -12,20 +12,20 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, Engine, select
 
+from sentinels.core.audience import NoticeRules
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.errors import Conflict, NotFound
 from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_in_queue
 from sentinels.core.ports import Failpoint
 from sentinels.core.queueing import Caller, NodeWish, Push, Pushed
-from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import submission_to_config
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.ends import post_waiting_end, subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape
 from sentinels.db.moves import Change, StaleMove, move_job
-from sentinels.db.outbox import post
-from sentinels.db.rows import image_column, node_of, submission_of
+from sentinels.db.rows import image_column, node_of
 from sentinels.db.tables import jobs
 
 _CANCEL_TRIES = 5
@@ -34,10 +34,13 @@ _CANCEL_TRIES = 5
 class PostgresIntake:
     """The front door's side of the queue."""
 
-    def __init__(self, engine: Engine, failpoint: Failpoint) -> None:
-        """``failpoint`` is called before and after a push's commit."""
+    def __init__(
+        self, engine: Engine, failpoint: Failpoint, rules: NoticeRules | None = None
+    ) -> None:
+        """``failpoint`` is called before and after a push's commit; ``rules`` are for notices."""
         self._engine = engine
         self._failpoint = failpoint
+        self._rules = rules or NoticeRules()
         self._lane_of = lru_cache(maxsize=4096)(self._find_lane)
 
     def replay(self, caller: Caller, key: str, digest: bytes) -> Pushed | None:
@@ -63,6 +66,7 @@ class PostgresIntake:
                     "lane_id": lane_id,
                     "request_digest": push.digest,
                     "waits_for": json.dumps(list(first.after)),
+                    "rerun_of": push.rerun_of,
                 },
             )
             ids = tuple(JobId(row.id) for row in stored)
@@ -101,7 +105,7 @@ class PostgresIntake:
         """See ``IntakeQueue.cancel``; tries again where the job moves meanwhile."""
         for _ in range(_CANCEL_TRIES):
             with suppress(StaleMove), transaction(self._engine) as connection:
-                return _cancel(connection, caller, job_id)
+                return _cancel(connection, caller, job_id, self._rules)
         raise Conflict(f"job {job_id} is changing just now", remedy="try again")
 
     def _find_lane(self, team_id: int, priority: int, resources: Resources) -> tuple[int, int]:
@@ -157,7 +161,7 @@ def _replay(
     return Pushed(tuple(JobId(job_id) for job_id in whole), replayed=True)
 
 
-def _cancel(connection: Connection, caller: Caller, job_id: JobId) -> JobState:
+def _cancel(connection: Connection, caller: Caller, job_id: JobId, rules: NoticeRules) -> JobState:
     mine = select(jobs).where(jobs.c.id == job_id, jobs.c.team_id == caller.team_id)
     row = connection.execute(mine).mappings().first()
     if row is None:
@@ -167,8 +171,7 @@ def _cancel(connection: Connection, caller: Caller, job_id: JobId) -> JobState:
         already = "is already cancelled" if state is JobState.CANCELLED else f"has already {state}"
         raise Conflict(f"job {job_id} {already}", remedy=f"see: sentinels status {job_id}")
     if state is JobState.QUEUED:
-        ref = WorkloadRef(job_id, row["attempt"])
-        _cancel_waiting(connection, caller, ref, submission_of(row))
+        _cancel_waiting(connection, caller, WorkloadRef(job_id, row["attempt"]), rules)
         return JobState.CANCELLED
     asked = {"job_id": job_id, "actor": caller.user}
     if connection.execute(statement("request_cancel"), asked).first() is None:
@@ -177,7 +180,7 @@ def _cancel(connection: Connection, caller: Caller, job_id: JobId) -> JobState:
 
 
 def _cancel_waiting(
-    connection: Connection, caller: Caller, ref: WorkloadRef, submission: Submission
+    connection: Connection, caller: Caller, ref: WorkloadRef, rules: NoticeRules
 ) -> None:
     # The queue row goes first, as a claim takes them: the other order could deadlock with it.
     connection.execute(statement("leave_queue"), {"job_id": ref.job_id})
@@ -190,4 +193,6 @@ def _cancel_waiting(
         only_from=frozenset({JobState.QUEUED}),
     )
     move_job(connection, ref, change)
-    post(connection, cancelled_in_queue(ref, submission, caller.user))
+    subject = subject_of(connection, ref.job_id)
+    told = cancelled_in_queue(ref, subject.submission, caller.user)
+    post_waiting_end(connection, subject, told, rules, actor=caller.user)

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 
+from sentinels.core.dossier import Dossier, dossier_json, read_dossier
 from sentinels.core.job import JobState, Reason
 from sentinels.core.ports import TrackerRun
 from sentinels.core.queueing import Delivery, DueDelivery, EndedAttempt
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.engine import statement, transaction
-from sentinels.db.rows import live_attempt_of, ref_of
+from sentinels.db.rows import live_attempt_of, ref_of, usage_of
 
 
 def post(connection: Connection, deliveries: Sequence[Delivery]) -> None:
@@ -26,7 +27,7 @@ def post(connection: Connection, deliveries: Sequence[Delivery]) -> None:
         connection.execute(statement("post_outbox"), {"items": json.dumps(items)})
 
 
-def _item(delivery: Delivery) -> dict[str, str | int | None]:
+def _item(delivery: Delivery) -> dict[str, str | float | None]:
     return {
         "job_id": delivery.ref.job_id,
         "attempt": delivery.ref.attempt,
@@ -34,6 +35,7 @@ def _item(delivery: Delivery) -> dict[str, str | int | None]:
         "channel": delivery.channel,
         "recipient": delivery.recipient,
         "body": delivery.body,
+        "after_seconds": delivery.after_seconds,
     }
 
 
@@ -72,7 +74,7 @@ class PostgresOutbox:
         """See ``Outbox.failed``."""
         self._finish(delivery_id, "failed", error)
 
-    def postpone(self, delivery_id: int, *, after_seconds: float, error: str) -> None:
+    def postpone(self, delivery_id: int, *, after_seconds: float, error: str | None) -> None:
         """See ``Outbox.postpone``."""
         changes = {"id": delivery_id, "after_seconds": after_seconds, "error": error}
         with transaction(self._engine) as connection:
@@ -93,6 +95,8 @@ class PostgresOutbox:
             started_at=row["started_at"],
             finished_at=row["finished_at"],
             outputs_complete=row["outputs_complete"],
+            usage=usage_of(row),
+            dossier=read_dossier(row["dossier"]),
         )
 
     def record_run(self, ref: WorkloadRef, run: TrackerRun) -> None:
@@ -112,6 +116,16 @@ class PostgresOutbox:
         changes = {"job_id": ref.job_id, "attempt": ref.attempt}
         with transaction(self._engine) as connection:
             connection.execute(statement("record_outputs"), changes)
+
+    def record_dossier(self, ref: WorkloadRef, dossier: Dossier) -> None:
+        """See ``Outbox.record_dossier``."""
+        changes = {
+            "job_id": ref.job_id,
+            "attempt": ref.attempt,
+            "dossier": json.dumps(dossier_json(dossier)),
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(statement("record_dossier"), changes)
 
     def _finish(self, delivery_id: int, state: str, error: str | None = None) -> None:
         changes = {"id": delivery_id, "state": state, "error": error}

@@ -28,13 +28,13 @@ def ensure_user(database_url: str, *, team: str, user: str, token: str) -> None:
         engine.dispose()
 
 
-def caller_of(engine: Engine, token: str) -> Caller | None:
-    """Whose token this is; None where it is nobody's or has expired."""
+def caller_of(engine: Engine, token: str, *, kind: str = "token") -> Caller | None:
+    """Whose token of this kind this is; None where it is nobody's or has expired."""
     found = (
         select(users.c.id, users.c.name, teams.c.id.label("team_id"), teams.c.name.label("team"))
         .join(users, users.c.id == tokens.c.user_id)
         .join(teams, teams.c.id == users.c.team_id)
-        .where(tokens.c.digest == digest_of(token))
+        .where(tokens.c.digest == digest_of(token), tokens.c.kind == kind)
         .where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now()))
     )
     with transaction(engine) as connection:

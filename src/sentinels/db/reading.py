@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine, RowMapping, func, select
 
 from sentinels.core.capacity import Resources, add
+from sentinels.core.dossier import Dossier, read_dossier
 from sentinels.core.errors import Ambiguous, NotFound
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
@@ -118,6 +119,16 @@ class PostgresReading:
         """See ``Reading.attempts``."""
         return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
 
+    def image_seen(self, job: JobRef) -> str | None:
+        """See ``Reading.image_seen``."""
+        rows = self._rows("read_image_seen", job_id=job.id)
+        return rows[0]["image_id"] if rows else None
+
+    def dossier(self, job: JobRef, attempt: int) -> Dossier:
+        """See ``Reading.dossier``."""
+        rows = self._rows("read_dossier", job_id=job.id, attempt=attempt)
+        return read_dossier(rows[0]["dossier"] if rows else None)
+
     def events(self, job: JobRef) -> Sequence[EventView]:
         """See ``Reading.events``; the newest thousand."""
         rows = self._rows("read_events", job_id=job.id, limit=EVENTS_BOUND)
@@ -188,9 +199,17 @@ class PostgresReading:
         )
         return [notice_of(row) for row in rows]
 
+    def late(self, job: JobRef) -> Mapping[str, str]:
+        """See ``Reading.late``."""
+        return {row["channel"]: row["error"] for row in self._rows("read_late", job_id=job.id)}
+
     def pulse(self) -> Pulse:
         """See ``Reading.pulse``."""
         return pulse_of(self._rows("read_pulse", bound=WAITING_BOUND)[0])
+
+    def conditions(self) -> Sequence[str]:
+        """See ``Reading.conditions``."""
+        return [row["line"] for row in self._rows("read_conditions")]
 
     def behind(self) -> str | None:
         """See ``Reading.behind``."""

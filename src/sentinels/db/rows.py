@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 
 from sqlalchemy import RowMapping
 
+from sentinels.core.audience import Audience, Choice
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.job import JobId, JobState
+from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.quantity import parse_duration
@@ -41,6 +44,11 @@ def image_of(stored: dict[str, str | bool | None]) -> Image:
 def image_column(image: Image) -> dict[str, str | bool | None]:
     """An image as its column."""
     return {**asdict(image), "kind": image.kind.value}
+
+
+def usage_of(row: RowMapping) -> Usage:
+    """The columns of what an attempt used."""
+    return Usage(**{each.name: row[each.name] for each in fields(Usage)})
 
 
 def submission_of(row: RowMapping) -> Submission:
@@ -117,7 +125,21 @@ def live_attempt_of(row: RowMapping) -> LiveAttempt:
         cancel_actor=row["cancel_actor"] if row["cancel_requested_at"] else None,
         run=_run_of(row),
         leaves_for=row.get("leaves_for"),
+        audience=audience_of(row),
     )
+
+
+def audience_of(row: RowMapping) -> Audience:
+    """What a job's owner and their team chose about notices."""
+    return Audience(
+        owner=choice_of(row["owner_to"], row["owner_on"]),
+        team=choice_of(row["team_to"], row["team_on"]),
+    )
+
+
+def choice_of(to: Sequence[str], on: Sequence[str] | None) -> Choice:
+    """The columns ``notice_to`` and ``notice_on`` of a user or a team."""
+    return Choice(tuple(to), None if on is None else frozenset(on))
 
 
 def _run_of(row: RowMapping) -> TrackerRun | None:

@@ -4,13 +4,12 @@
 that may not be considered yet waits in ``deferred`` instead. Storage settings have measured
 reasons: the queue's rows live for seconds, so it is vacuumed eagerly; no index names a column that
 a state change touches, so state changes stay heap-only updates. Next:
-``columns``, ``sql/``.
+``columns``, ``notice_tables``, ``sql/``.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    ARRAY,
     JSON,
     BigInteger,
     Boolean,
@@ -31,14 +30,16 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from sentinels.core.job import TERMINAL_STATES, JobState
-from sentinels.db import columns
-from sentinels.db.columns import big_identity, job_state, moment, now, reason
+from sentinels.db import columns, notice_tables  # noqa: F401  # they share the metadata
+from sentinels.db.columns import big_identity, job_state, moment, now, reason, texts
 
 metadata = columns.metadata
 _TERMINAL = ", ".join(f"'{state.value}'" for state in JobState if state in TERMINAL_STATES)
+_NOTICES_DUE = "due_at IS NOT NULL AND channel = 'messenger'"
+_DELIVERIES_DUE = "due_at IS NOT NULL AND channel <> 'messenger'"
 
 teams = Table(
     "teams",
@@ -47,6 +48,8 @@ teams = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("weight", Double, nullable=False, server_default="1"),
     now("created_at"),
+    texts("notice_to", comment="addresses; none: the team is not told"),
+    Column("notice_on", ARRAY(Text), comment="kinds of notices; null: the usual ones"),
     CheckConstraint("weight > 0", name="weight"),
 )
 
@@ -57,6 +60,8 @@ users = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("team_id", Integer, nullable=False),
     now("created_at"),
+    texts("notice_to", comment="addresses; none: the default channel"),
+    Column("notice_on", ARRAY(Text), comment="kinds of notices; null: the usual ones"),
 )
 
 tokens = Table(
@@ -66,6 +71,8 @@ tokens = Table(
     Column("user_id", Integer, nullable=False),
     now("created_at"),
     moment("expires_at"),
+    Column("kind", Text, nullable=False, server_default="token"),
+    CheckConstraint("kind IN ('token', 'code', 'session')", name="kind"),
 )
 
 shapes = Table(
@@ -152,6 +159,7 @@ jobs = Table(
         server_default="{}",
         comment="nodes that its next attempt keeps away from",
     ),
+    Column("rerun_of", BigInteger, comment="the job whose config and image it has"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL}))", name="finished"),
     CheckConstraint("state <> 'succeeded' OR reason IS NULL", name="success_has_no_reason"),
     UniqueConstraint("user_id", "idem_key"),
@@ -226,8 +234,8 @@ outbox = Table(
     "outbox",
     metadata,
     big_identity(),
-    Column("job_id", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("job_id", BigInteger),
+    Column("attempt", Integer),
     Column("kind", Text, nullable=False),
     Column("channel", Text, nullable=False, comment="messenger, tracker or outputs"),
     Column("recipient", Text, comment="the messenger's channel; null: its default"),
@@ -243,10 +251,20 @@ outbox = Table(
         comment="null once nothing is left to do",
     ),
     moment("delivered_at"),
+    Column("condition_id", BigInteger, comment="what it is about, where that is no job"),
     CheckConstraint("state IN ('pending', 'delivered', 'kept', 'failed')", name="state"),
     CheckConstraint("(state = 'pending') = (due_at IS NOT NULL)", name="due"),
-    UniqueConstraint("job_id", "attempt", "kind", "channel"),
+    CheckConstraint(
+        "num_nulls(job_id, attempt) IN (0, 2) AND (job_id IS NULL) <> (condition_id IS NULL)",
+        name="subject",
+    ),
+    UniqueConstraint(
+        *("job_id", "attempt", "condition_id", "kind", "channel", "recipient"),
+        postgresql_nulls_not_distinct=True,
+    ),
     Index("outbox_due_at_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("outbox_notices_idx", "recipient", "due_at", postgresql_where=text(_NOTICES_DUE)),
+    Index("outbox_deliveries_idx", "due_at", "id", postgresql_where=text(_DELIVERIES_DUE)),
 )
 
 nodes = Table(
@@ -339,4 +357,22 @@ signs = Table(
     Column("name", Text, primary_key=True, comment="tick:dispatch, tick:notify or events:jobs"),
     now("since", comment="first heard"),
     now("at", comment="last heard"),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True, comment="dispatch: held by a pass that admits jobs"),
+)
+
+usage_series = Table(
+    "usage_series",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column(
+        "series", JSONB, nullable=False, comment="seconds since the start and a value, by quantity"
+    ),
+    now("filed_at"),
+    PrimaryKeyConstraint("job_id", "attempt"),
 )

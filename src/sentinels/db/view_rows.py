@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
-from sentinels.core.observation import Usage
 from sentinels.core.reading import (
     AttemptView,
     EventView,
@@ -14,7 +13,7 @@ from sentinels.core.reading import (
     NoticeView,
     Pulse,
 )
-from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of
+from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_of
 
 
 def job_of(row: RowMapping) -> JobView:
@@ -41,6 +40,8 @@ def job_of(row: RowMapping) -> JobView:
         last_mlflow_url=row["mlflow_url"],
         last_event=row["last_event"] or 0,
         last_detail=row["detail"] or None,
+        last_run_id=row["mlflow_run_id"],
+        rerun_of=row["rerun_of"],
     )
 
 
@@ -60,13 +61,8 @@ def attempt_of(row: RowMapping) -> AttemptView:
         outputs_complete=row["outputs_complete"],
         mlflow_run_id=row["mlflow_run_id"],
         mlflow_url=row["mlflow_url"],
-        usage=Usage(
-            peak_memory_bytes=row["peak_memory_bytes"],
-            cpu_seconds=row["cpu_seconds"],
-            peak_gpu_memory_bytes=row["peak_gpu_memory_bytes"],
-            mean_gpu_percent=row["mean_gpu_percent"],
-            peak_cpu_cores=row["peak_cpu_cores"],
-        ),
+        usage=usage_of(row),
+        resources=resources_of(row),
     )
 
 

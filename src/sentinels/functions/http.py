@@ -21,6 +21,7 @@ from flask import Request, Response
 from sentinels.core.errors import (
     Ambiguous,
     Conflict,
+    InvalidQuery,
     InvalidRequest,
     InvalidSubmission,
     NotAllowed,
@@ -100,7 +101,7 @@ def answered(request: Request, handle: Callable[[Request], Response]) -> Respons
 
 def problem(error: SentinelsError) -> Response:
     """An expected error as problem+json (RFC 9457)."""
-    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    status = status_of(error)
     faults = error.faults if isinstance(error, InvalidSubmission) else ()
     body: dict[str, Json] = {
         "type": f"/problems/{_kebab(type(error).__name__)}",
@@ -111,11 +112,18 @@ def problem(error: SentinelsError) -> Response:
         "faults": [asdict(fault) for fault in faults],
         "candidates": list(error.candidates) if isinstance(error, Ambiguous) else [],
     }
+    if isinstance(error, InvalidQuery) and error.position is not None:
+        body["position"] = error.position
     response = reply(body, status)
     response.mimetype = "application/problem+json"
     for name, value in _headers(error).items():
         response.headers[name] = value
     return response
+
+
+def status_of(error: SentinelsError) -> HTTPStatus:
+    """The status that an expected error is told with."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
 def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:

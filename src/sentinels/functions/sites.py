@@ -1,8 +1,8 @@
 """Where workloads run: the adapters that belong together, chosen by ``SENTINELS_CLUSTER``.
 
 The Kubernetes client is imported only where it is wanted. Comes in: ``Settings``. Goes out: a
-cluster, where its images are looked up, where its data is. Before: ``wiring``. Next:
-``clusters/local``, ``clusters/kubernetes``.
+cluster, where its images are looked up, where its data is, what measures it. Before: ``wiring``.
+Next: ``clusters/local``, ``clusters/kubernetes``.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ from dataclasses import dataclass
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.data import LocalDataStore
 from sentinels.clusters.local.images import LocalImageStore
+from sentinels.clusters.local.meter import LocalMeter
 from sentinels.core.errors import InvalidRequest
+from sentinels.core.meter import Meter
 from sentinels.core.ports import Cluster, DataStore, Failpoint, ImageStore
 from sentinels.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One kind of cluster. ``paced``: it starts workloads at a rate of its own; ``keeps_secrets``:
-    it has secrets of each team.
+    """One kind of cluster. ``meter`` says what its workloads use, None where nothing does.
+    ``paced``: it starts workloads at a rate of its own; ``keeps_secrets``: it has secrets of each
+    team.
     """
 
     cluster: Callable[[Settings, Failpoint], Cluster]
     images: Callable[[Settings], ImageStore]
     data: Callable[[Settings], DataStore]
+    meter: Callable[[Settings], Meter | None]
     paced: bool
     keeps_secrets: bool
 
@@ -46,6 +50,7 @@ def _this_machine(settings: Settings, failpoint: Failpoint) -> Cluster:
         settings.home_path,
         notify_url=settings.notify_url,
         data_store=settings.data_store,
+        search_url=settings.search_url,
         failpoint=failpoint,
     )
 
@@ -72,11 +77,18 @@ def _mounted_or_claimed(settings: Settings) -> DataStore:
     return ClaimedDataStore(settings.data_claim)
 
 
+def _prometheus(settings: Settings) -> Meter | None:
+    from sentinels.services.meter import PrometheusMeter
+
+    return PrometheusMeter(settings.prometheus_url) if settings.prometheus_url else None
+
+
 SITES: dict[str, Site] = {
     "local": Site(
         cluster=_this_machine,
         images=lambda settings: LocalImageStore(settings.home_path),
         data=lambda settings: LocalDataStore(settings.data_store),
+        meter=lambda settings: LocalMeter(settings.home_path),
         paced=False,
         keeps_secrets=False,
     ),
@@ -84,6 +96,7 @@ SITES: dict[str, Site] = {
         cluster=_kubernetes,
         images=_references,
         data=_mounted_or_claimed,
+        meter=_prometheus,
         paced=True,
         keeps_secrets=True,
     ),

@@ -8,16 +8,29 @@ MLflow and Slack are away. Comes in: ``Settings``. Goes out: ports. Before: each
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from sentinels.clock import utc_now
+from sentinels.core.address import Service
+from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import InvalidRequest
+from sentinels.core.filing import DOSSIER
+from sentinels.core.meter import Meter
+from sentinels.core.metering import USAGE
+from sentinels.core.notice import LOGS, MESSENGER, TRACKER
+from sentinels.core.policy import CurrentPolicy
 from sentinels.core.ports import Cluster, Failpoint, Messenger
+from sentinels.core.quantity import parse_memory
 from sentinels.core.queueing import SettlingQueue
 from sentinels.core.settling import SettlePorts, SettlingLimits
+from sentinels.core.tallying import Tally
+from sentinels.functions.gauges import Surroundings
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import log_as_json
+from sentinels.functions.ticks import tick_seconds
+from sentinels.services.log_store import SearchLogStore
+from sentinels.services.messengers import messengers_from, rules_from
 from sentinels.services.mlflow import MlflowTracker
-from sentinels.services.slack import messenger_from
 from sentinels.settings import Settings
 
 
@@ -41,19 +54,57 @@ def make_cluster(settings: Settings, failpoint: Failpoint) -> Cluster:
         raise SystemExit(f"{error}; {error.remedy}") from error
 
 
-def make_tracker(settings: Settings) -> MlflowTracker | None:
+def make_tracker(settings: Settings, *, timeout: float = 5.0) -> MlflowTracker | None:
     """MLflow, if there is one."""
     if not settings.tracker_url:
         return None
-    return MlflowTracker(settings.tracker_url, page_url=settings.tracker_page_url)
+    page_url = settings.tracker_page_url
+    return MlflowTracker(settings.tracker_url, page_url=page_url, timeout=timeout)
 
 
-def make_messenger(settings: Settings) -> Messenger | None:
-    """How people are told; None where notices are only kept."""
+def make_meter(settings: Settings) -> Meter | None:
+    """What measures use over time; None where nothing does."""
+    return site_of(settings).meter(settings)
+
+
+def make_log_store(settings: Settings) -> SearchLogStore | None:
+    """What keeps logs, if there is one; wrong settings end the process with one sentence."""
     try:
-        return messenger_from(settings)
+        return SearchLogStore(settings.search_url) if settings.search_url else None
+    except InvalidRequest as error:
+        raise SystemExit(f"SENTINELS_SEARCH_URL: {error}; {error.remedy}") from error
+
+
+def make_messengers(settings: Settings) -> Mapping[Service, Messenger]:
+    """How people are told, by service; where there is none, notices are only kept."""
+    try:
+        return messengers_from(settings)
     except InvalidRequest as error:
         raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_rules(settings: Settings) -> NoticeRules:
+    """What the administrator decided about notices."""
+    try:
+        return rules_from(settings)
+    except InvalidRequest as error:
+        raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_surroundings(settings: Settings, policy: CurrentPolicy) -> Surroundings:
+    """What the gauges tell besides; a wrong size ends the process with one sentence."""
+    try:
+        volume = parse_memory(settings.database_volume) if settings.database_volume else 0
+    except ValueError as error:
+        raise SystemExit(
+            f"SENTINELS_DATABASE_VOLUME={settings.database_volume!r} {error}"
+        ) from error
+    return Surroundings(
+        priority_classes=lambda: policy().priority_classes,
+        channels=(MESSENGER, TRACKER, LOGS, DOSSIER, USAGE),
+        tick_seconds=partial(tick_seconds, settings),
+        database_limit_bytes=volume,
+    )
 
 
 def make_settle(
@@ -63,11 +114,17 @@ def make_settle(
     failpoint: Failpoint,
     *,
     actor: str,
+    tally: Tally,
 ) -> SettlePorts:
     """What settling stands on; ``actor`` is the function's name."""
+    meter = make_meter(settings)
     limits = SettlingLimits(
         lease_seconds=settings.lease_seconds,
         infrastructure_tries=settings.infrastructure_tries,
         tracked=bool(settings.tracker_url),
+        ships_logs=bool(settings.search_url) and cluster.keeps_logs,
+        log_store=bool(settings.search_url),
+        measured_late_seconds=None if meter is None else meter.late_seconds,
+        rules=make_rules(settings),
     )
-    return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits)
+    return SettlePorts(queue, cluster, utc_now, failpoint, actor, limits=limits, tally=tally)

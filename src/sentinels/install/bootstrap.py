@@ -1,8 +1,8 @@
 """Everything that a release needs besides its pods, made once or as often as one likes.
 
-Knative where it is wanted, the database's tables, the teams, then the functions and their events;
-at the end a wait until all of it is ready. Comes in: a plan. Goes out: a checklist. Before:
-``commands``. Next: ``knative``, ``teams``, ``waiting``.
+Knative where it is wanted, the database's tables, what a line of a log is, the teams, then the
+functions and their events; at the end a wait until all of it is ready. Comes in: a plan. Goes out:
+a checklist. Before: ``commands``. Next: ``knative``, ``logs``, ``teams``, ``waiting``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from sentinels.clusters.kubernetes.observe import listed
 from sentinels.clusters.kubernetes.readiness import KNATIVE, trouble_of
 from sentinels.core.errors import SentinelsError
 from sentinels.db import migrate
+from sentinels.db.reporter import ensure_reporter
 from sentinels.db.waiting import await_database
 from sentinels.install.knative import ensure_knative
+from sentinels.install.logs import bring_views, prepare_store
 from sentinels.install.plan import Object, Plan
 from sentinels.install.teams import ensure_teams
 from sentinels.install.waiting import Site, troubles_of_release
+from sentinels.settings import Settings
 
 _BROKER_URL = "${BROKER_URL}"
 _EARLIER = ("Broker", "Service")
@@ -31,19 +34,23 @@ _INSIDE = ".svc.cluster.local"
 _NO_DOMAIN = "give Knative a domain: config-domain in knative-serving"
 
 
-def bootstrap(site: Site, plan: Plan, database_url: str, prefix: str) -> None:
+def bootstrap(site: Site, plan: Plan, settings: Settings) -> None:
     """Make it all so; what could not be is in the checklist."""
     if plan.knative.wanted and not ensure_knative(site, plan.knative):
         return
-    if not _migrate(site, database_url):
+    if not _migrate(site, settings.database_url):
         return
-    ensure_teams(site, plan, database_url, prefix)
+    if settings.report_database_url:
+        _let_ask(site, settings)
+    prepare_store(site, settings.search_url)
+    ensure_teams(site, plan, settings.database_url, settings.namespace_prefix)
     _prune(site, plan)
     _apply(site, plan)
     site.until(
         lambda: troubles_of_release(site, plan.namespace, plan.selector),
         f"see: kubectl -n {plan.namespace} get pods, and their events",
     )
+    bring_views(site, plan)
     _tell_address(site, plan)
 
 
@@ -61,6 +68,19 @@ def _migrate(site: Site, database_url: str) -> bool:
     how = "as it should be" if same else f"migrated from {before.current or 'nothing'}"
     site.checklist.done("database", f"at {after.current}, {how}")
     return True
+
+
+def _let_ask(site: Site, settings: Settings) -> None:
+    """A role for SQL; where none can be made everything else works without."""
+    try:
+        made = ensure_reporter(settings.database_url, settings.report_database_url)
+    except SentinelsError as error:
+        site.checklist.without("sql", str(error), error.remedy or "")
+        return
+    if made.trouble is None:
+        site.checklist.done("sql", f"can be asked, as {made.role}")
+    else:
+        site.checklist.without("sql", made.trouble, made.remedy or "")
 
 
 def _apply(site: Site, plan: Plan) -> None:

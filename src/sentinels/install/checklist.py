@@ -32,7 +32,17 @@ class Checklist:
     def failed(self, part: str, why: str, remedy: str = "") -> None:
         """The part is not, and will not be by itself."""
         self.ok = False
-        say(f"✘ {part:<34} {why}".rstrip())
+        self.lacking(part, why, remedy, mark="✘")
+
+    def lacking(self, part: str, why: str, remedy: str = "", *, mark: str = "!") -> None:
+        """The part is not, and the rest does without it."""
+        say(f"{mark} {part:<34} {why}".rstrip())
+        if remedy:
+            say(f"    → {remedy}")
+
+    def without(self, part: str, why: str, remedy: str = "") -> None:
+        """The part is not there, and no other needs it."""
+        say(f"- {part:<34} {why}".rstrip())
         if remedy:
             say(f"    → {remedy}")
 

@@ -48,7 +48,7 @@ def bootstrap(
     elif not settings.database_url:
         raise InvalidRequest("SENTINELS_DATABASE_URL is not set", remedy="the chart sets it")
     else:
-        make(site, plan, settings.database_url, settings.namespace_prefix)
+        make(site, plan, settings)
     if not checklist.ok:
         raise typer.Exit(SERVER)
     say("everything of it is gone" if remove else "everything is ready")

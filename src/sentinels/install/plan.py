@@ -57,7 +57,10 @@ class TeamPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of it; ``seconds`` is how long everything may take to be ready."""
+    """All of it; ``seconds`` is how long everything may take to be ready.
+
+    ``kibana`` is the address of the release's own, which gets the ``views``; empty: it has none.
+    """
 
     release: str
     namespace: str
@@ -66,6 +69,8 @@ class Plan:
     knative: KnativePlan
     teams: Sequence[TeamPlan]
     objects: Sequence[Object]
+    kibana: str = ""
+    views: bytes = b""
 
     @property
     def selector(self) -> str:
@@ -83,7 +88,8 @@ def read_plan(folder: Path) -> Plan:
             if file.name != "plan.yaml"
             for each in documents(file.read_text())
         ]
-        return _plan(found, manifests)
+        views = folder / "kibana.ndjson"
+        return _plan(found, manifests, views.read_bytes() if views.exists() else b"")
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise InvalidRequest(
             f"{folder} has no plan that can be read: {error}",
@@ -100,7 +106,7 @@ def documents(text: str) -> list[Object]:
     return found
 
 
-def _plan(found: Json, manifests: Sequence[Object]) -> Plan:
+def _plan(found: Json, manifests: Sequence[Object], views: bytes) -> Plan:
     return Plan(
         release=text_at(found, "release"),
         namespace=text_at(found, "namespace"),
@@ -109,6 +115,8 @@ def _plan(found: Json, manifests: Sequence[Object]) -> Plan:
         knative=_knative(at(found, "knative"), wanted=text_at(found, "runtime") == "knative"),
         teams=[_team(each) for each in rows(at(found, "teams"))],
         objects=manifests,
+        kibana=text_at(found, "kibana"),
+        views=views,
     )
 
 

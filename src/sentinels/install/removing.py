@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from sentinels.clusters.kubernetes.api import Request
+from sentinels.clusters.kubernetes.holding import let_all_go
 from sentinels.clusters.kubernetes.names import TEAM, at, text_at
 from sentinels.clusters.kubernetes.observe import listed
 from sentinels.install.bootstrap import applied_before
@@ -24,7 +25,9 @@ def remove(site: Site, plan: Plan, prefix: str) -> None:
         paths |= _namespaces(site, prefix) | _tokens(site, plan)
     for path in paths.values():
         site.api.request(Request("DELETE", path, {"propagationPolicy": "Background"}))
-    site.until(lambda: _remaining(site, paths), "see what its finalizers wait for", then="is gone")
+    site.until(
+        lambda: _remaining(site, paths, prefix), "see what its finalizers wait for", then="is gone"
+    )
 
 
 def _namespaces(site: Site, prefix: str) -> dict[str, str]:
@@ -45,7 +48,9 @@ def _tokens(site: Site, plan: Plan) -> dict[str, str]:
     return {f"Secret {name}": f"{place}/{name}" for name in names}
 
 
-def _remaining(site: Site, paths: Mapping[str, str]) -> dict[str, str | None]:
+def _remaining(site: Site, paths: Mapping[str, str], prefix: str) -> dict[str, str | None]:
+    """Who would let the workloads' pods go is being taken away, and may still launch one."""
+    let_all_go(site.api, prefix)
     return {part: _keeps(site, path) for part, path in paths.items()}
 
 

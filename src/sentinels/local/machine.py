@@ -17,6 +17,7 @@ from importlib.metadata import version
 from sentinels.core.errors import QueueUnavailable
 from sentinels.db.migrate import status, upgrade
 from sentinels.db.people import ensure_user
+from sentinels.db.reporter import ensure_reporter
 from sentinels.local.evicting import evict_workloads
 from sentinels.local.home import Home, ServerInfo
 from sentinels.local.leftovers import end_leftovers
@@ -30,6 +31,8 @@ from sentinels.settings import Settings
 from sentinels.sources.ping import Ticker, every
 
 _TEAM = "default"
+_REPORTER = "sentinels_report"
+"""Who asks SQL; it may only read the views."""
 _WATCH_SECONDS = 0.2
 _POSTGRES_PAUSE_SECONDS = 2.0
 
@@ -125,7 +128,7 @@ class Machine:
 
     def _start_functions(self, ports: Ports) -> ServerInfo:
         settings = function_settings(
-            self._environ,
+            self._environ | {"SENTINELS_REPORT_DATABASE_URL": self._report_url()},
             home=self._home,
             ports=ports.of,
             database_url=self._postgres.url("sentinels"),
@@ -161,8 +164,12 @@ class Machine:
         url = self._postgres.url("sentinels")
         with self._lines.waiting("bringing the database up to date"):
             upgrade(url)
+            ensure_reporter(url, self._report_url())
             ensure_user(url, team=_TEAM, user=getpass.getuser(), token=token)
         self._lines.done("database", f"schema {status(url).current}", _since(began))
+
+    def _report_url(self) -> str:
+        return self._postgres.url("sentinels", role=_REPORTER)
 
     def _part_line(self, process: Process, number: str, detail: str = "") -> None:
         part = process.part

@@ -67,10 +67,10 @@ class EmbeddedPostgres:
         short = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"sentinels-{short}"
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, *, role: str = _ROLE) -> str:
         """The address of a database, as SQLAlchemy (so MLflow too) takes it."""
         host = quote(str(self.socket_folder), safe="/")
-        return f"postgresql+psycopg://{_ROLE}@/{quote(database)}?host={host}&port={_PORT}"
+        return f"postgresql+psycopg://{quote(role)}@/{quote(database)}?host={host}&port={_PORT}"
 
     def start(self) -> None:
         """Return when the server answers; it is made and started as far as needed."""

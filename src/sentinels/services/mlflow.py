@@ -7,6 +7,7 @@ deleted is left alone. Comes in: run requests, ends. Goes out: runs, metrics, ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -15,7 +16,7 @@ import httpx
 
 from sentinels.core.errors import InvalidRequest, NotFound, TrackerRefused, TrackerUnavailable
 from sentinels.core.job import JobState
-from sentinels.core.ports import Artifact, RunRequest, TrackerRun
+from sentinels.core.ports import Artifact, RunPages, RunRequest, TrackerRun
 from sentinels.services.mlflow_rest import Json, MlflowRest, at, rows
 from sentinels.services.mlflow_runs import (
     Run,
@@ -28,6 +29,8 @@ from sentinels.services.mlflow_runs import (
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 _ENTRY_LIMIT = 10_000
+_SEARCHED = 100
+_PAGE = re.compile(r"/#/experiments/(\w+)/runs/(\w+)$", re.ASCII)
 _ARTIFACT_BYTES = 512 * 1024**2
 
 _STATUSES: Mapping[JobState, str] = {
@@ -98,13 +101,26 @@ class MlflowTracker:
 
     def metrics(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         """See ``Tracker.metrics``."""
-        found = {}
-        for run_id in run_ids:
-            answer = self._rest.find("runs/get", {"run_id": run_id})
-            if answer is not None:
-                latest = rows(answer, "run", "data", "metrics")
-                found[run_id] = {str(item["key"]): float(str(item["value"])) for item in latest}
+        found: dict[str, Mapping[str, float]] = {}
+        left = list(dict.fromkeys(run_ids))
+        while left:
+            # One run tells the experiment that most of the others are in too.
+            first = self._rest.find("runs/get", {"run_id": left[0]})
+            found |= _metrics_of([first["run"]] if first else [])
+            experiment_id = str(at(first, "run", "info", "experiment_id") or "")
+            left = left[1:]
+            if experiment_id and left:
+                found |= self._metrics_in(experiment_id, left)
+            left = [run_id for run_id in left if run_id not in found]
         return found
+
+    def pages(self, page_url: str) -> RunPages:
+        """See ``Tracker.pages``; the server may be known to browsers by another name since."""
+        known = _PAGE.search(page_url)
+        if known is None:
+            return RunPages(page_url, None)
+        experiment = f"{self._page_url}/#/experiments/{known[1]}"
+        return RunPages(f"{experiment}/runs/{known[2]}", experiment)
 
     def artifacts(self, run_id: str) -> Sequence[Artifact]:
         """See ``Tracker.artifacts``; of more than 10,000 files and folders, the first."""
@@ -140,6 +156,21 @@ class MlflowTracker:
         """See ``Tracker.write_artifact``; through the same proxy as a workload's own outputs."""
         where = f"{run.outputs_url.rstrip('/')}/{quote(path)}"
         self._rest.check(self._rest.send("PUT", where, content=content))
+
+    def _metrics_in(
+        self, experiment_id: str, run_ids: Sequence[str]
+    ) -> dict[str, Mapping[str, float]]:
+        found: dict[str, Mapping[str, float]] = {}
+        for start in range(0, len(run_ids), _SEARCHED):
+            listed = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + _SEARCHED])
+            query: Json = {
+                "experiment_ids": [experiment_id],
+                "filter": f"attributes.run_id IN ({listed})",
+                "run_view_type": "ALL",
+                "max_results": _SEARCHED,
+            }
+            found |= _metrics_of(rows(self._rest.ask("runs/search", query), "runs"))
+        return found
 
     def _open(self, request: RunRequest) -> Run:
         return open_run(self._rest, self._experiment_id(request.experiment), request)
@@ -198,6 +229,15 @@ class MlflowTracker:
             if not token:
                 return
             query = {**query, "page_token": token}
+
+
+def _metrics_of(runs: Sequence[object]) -> dict[str, Mapping[str, float]]:
+    return {
+        str(at(run, "info", "run_id")): {
+            str(item["key"]): float(str(item["value"])) for item in rows(run, "data", "metrics")
+        }
+        for run in runs
+    }
 
 
 def _leaves(path: str) -> bool:

@@ -17,13 +17,20 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from sentinels.core.errors import InvalidRequest, MessageRefused, MessengerUnavailable
-from sentinels.core.ports import Messenger
+from sentinels.core.address import member_id
+from sentinels.core.errors import (
+    InvalidRequest,
+    MessageRefused,
+    MessengerUnavailable,
+    ThreadLost,
+)
+from sentinels.core.ports import Message, Messenger, Thread
 from sentinels.core.text import printable
 from sentinels.settings import Settings
 
 _TEXT_LIMIT = 3900
 _LONGEST_WAIT = 3600.0
+_MESSAGE = "the message"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WORD = re.compile(r"[a-z][a-z0-9_]{1,79}")
 _NO_ANSWER = (SlackClientError, OSError, HTTPException, ValueError, AttributeError)
@@ -45,8 +52,29 @@ _TRANSIENT = frozenset(
     }
 )
 
+_MISCONFIGURED = frozenset(
+    {
+        "invalid_auth",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_authed",
+        "missing_scope",
+        "no_service",
+        "no_active_hooks",
+        "invalid_token",
+        "action_prohibited",
+    }
+)
+"""Words about the token or the webhook: notices wait until an administrator has mended it."""
+
+_THREAD_LOST = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
+
 _REMEDIES: Mapping[str, str] = {
-    "channel_not_found": "create the channel or correct its name in notify.channel",
+    "user_not_found": "correct the member's id: it is in their profile, as in @U024BE7LH",
+    "cannot_dm_bot": "name a person, or a channel",
+    "channel_not_found": "create the channel or correct its name; "
+    "a person is named by their member id, as in @U024BE7LH",
     "not_in_channel": "invite the bot to the channel: /invite @sentinels",
     "is_archived": "choose another channel",
     "channel_is_archived": "choose another channel",
@@ -93,12 +121,20 @@ class SlackBot:
         )
         self._default_channel = default_channel
 
-    def send(self, *, channel: str | None, text: str) -> None:
-        """See ``Messenger.send``."""
+    @property
+    def has_threads(self) -> bool:
+        """See ``Messenger.has_threads``."""
+        return True
+
+    def send(self, message: Message) -> Thread | None:
+        """See ``Messenger.send``. Raises ``ThreadLost``, too."""
+        thread = message.thread
         try:
-            self._client.chat_postMessage(
-                channel=channel or self._default_channel,
-                text=escaped(text),
+            answer = self._client.chat_postMessage(
+                channel=thread.place if thread else _channel(message.to or self._default_channel),
+                text=escaped(message.text),
+                thread_ts=thread.ts if thread else None,
+                reply_broadcast=message.broadcast if thread else None,
                 unfurl_links=False,
                 unfurl_media=False,
             )
@@ -106,6 +142,7 @@ class SlackBot:
             raise _judged(error) from None
         except _NO_ANSWER as error:
             raise _silent(error) from None
+        return Thread(str(answer.get("channel") or ""), str(answer.get("ts") or ""))
 
     def identity(self) -> str:
         """Who the token is, as in ``as sentinels in Acme``. Raises ``MessageRefused`` for a token
@@ -121,6 +158,11 @@ class SlackBot:
         return f"as {user} in {team}"
 
 
+def _channel(address: str) -> str:
+    """What Slack takes: a member by their bare id, which is a direct message."""
+    return member_id(address) or address
+
+
 class SlackWebhook:
     """An incoming webhook; it has one channel, whatever a job names."""
 
@@ -128,10 +170,16 @@ class SlackWebhook:
         """``url`` is the webhook's secret address; ``timeout`` is in seconds."""
         self._client = WebhookClient(url, timeout=timeout, retry_handlers=[], logger=_sdk_log)
 
-    def send(self, *, channel: str | None, text: str) -> None:  # noqa: ARG002  # a webhook has its own
+    @property
+    def has_threads(self) -> bool:
+        """See ``Messenger.has_threads``: its answer names no message."""
+        return False
+
+    def send(self, message: Message) -> None:
         """See ``Messenger.send``."""
+        text = escaped(message.text)
         try:
-            answer = self._client.send(text=escaped(text), unfurl_links=False, unfurl_media=False)
+            answer = self._client.send(text=text, unfurl_links=False, unfurl_media=False)
         except _NO_ANSWER as error:
             raise _silent(error) from None
         if (answer.status_code, answer.body.strip()) != (200, "ok"):
@@ -173,16 +221,14 @@ def _is_loopback(address: str) -> bool:
     return urlsplit(address).hostname in _LOOPBACK
 
 
-def _judged(
-    error: SlackApiError, refused: str = "the message"
-) -> MessageRefused | MessengerUnavailable:
+def _judged(error: SlackApiError, refused: str = _MESSAGE) -> MessageRefused | MessengerUnavailable:
     answer = error.response
     word = str(answer.data.get("error") or "") if isinstance(answer.data, dict) else ""
     return _verdict(answer.status_code, word, answer.headers, refused)
 
 
 def _verdict(
-    status: int, word: str, headers: Mapping[str, str], refused: str = "the message"
+    status: int, word: str, headers: Mapping[str, str], refused: str = _MESSAGE
 ) -> MessageRefused | MessengerUnavailable:
     word = word.strip()
     foreign = _WORD.fullmatch(word) is None
@@ -191,7 +237,10 @@ def _verdict(
         wait = _retry_after(headers)
         return MessengerUnavailable(f"Slack answered {status} {said}", retry_after=wait)
     remedy = _REMEDIES.get(word, "see Slack's documentation of this word")
-    return MessageRefused(f"Slack refused {refused}: {word} ({remedy})", remedy=remedy)
+    if word in _MISCONFIGURED and refused == _MESSAGE:
+        return MessengerUnavailable(f"Slack refused {refused}: {word} ({remedy})", remedy=remedy)
+    kind = ThreadLost if word in _THREAD_LOST else MessageRefused
+    return kind(f"Slack refused {refused}: {word} ({remedy})", remedy=remedy)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

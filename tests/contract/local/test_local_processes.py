@@ -20,9 +20,10 @@ from sentinels.clusters.local.processes import marked
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.job import JobId, Reason
+from sentinels.core.log_position import START
 from sentinels.core.observation import Pending
 from sentinels.core.workload import WorkloadRef
-from tests.contract.cluster_contract import FOREVER
+from tests.contract.cluster_contract import FOREVER, read
 from tests.contract.rig import REF, Rig, await_true
 
 LEAVES_AN_ORPHAN = f"setsid sh -c '{FOREVER}' & sleep 0.2; echo left"
@@ -63,7 +64,7 @@ def test_nothing_runs_on_when_the_runner_was_killed(rig: Rig) -> None:
     seen = rig.await_end(REF)
     assert seen.reason is Reason.WORKLOAD_LOST
     assert rig.processes(REF) == []
-    assert rig.cluster.read_log(REF, offset=0, limit=10**6).ended
+    assert read(rig, START).ended
 
 
 def test_a_program_whose_runner_was_killed_is_never_started_again(rig: Rig) -> None:

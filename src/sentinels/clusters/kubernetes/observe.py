@@ -21,6 +21,7 @@ from sentinels.clusters.kubernetes.evidence import (
     condition,
     container_status,
     failed,
+    lost_with_job,
     lost_with_node,
     moment,
     succeeded,
@@ -46,7 +47,7 @@ from sentinels.core.quantity import format_duration
 from sentinels.core.workload import WorkloadRef
 
 JOBS_PATH = "/apis/batch/v1/jobs"
-_CHUNK = 500
+CHUNK = 500
 """Job ids in one selector: a few kilobytes of an address."""
 _EVENTS_AFTER_SECONDS = 3.0
 
@@ -73,12 +74,11 @@ def look(
 ) -> Mapping[WorkloadRef, Observation]:
     """See ``Cluster.observe``."""
     found: dict[WorkloadRef, Observation] = {}
-    for start in range(0, len(refs), _CHUNK):
-        chunk = refs[start : start + _CHUNK]
-        sight = _read(api, chunk, options, cached=True)
+    for start in range(0, len(refs), CHUNK):
+        chunk = refs[start : start + CHUNK]
+        sight = read_sight(api, chunk, options, cached=True)
         missing = [ref for ref in chunk if ref not in sight.jobs]
-        if missing:
-            _add(sight, missing, _read(api, missing, options, cached=False))
+        read_again(api, sight, missing, options)
         _read_events(api, sight)
         _read_nodes(api, sight)
         found |= {ref: observation_of(sight, ref, options) for ref in chunk}
@@ -115,7 +115,7 @@ def _without_job(remains: Remains) -> Observation:
         return Absent()
     if not is_live(remains.pod):
         phase = text_at(remains.pod, "status", "phase")
-        return succeeded(remains) if phase == "Succeeded" else Absent()
+        return succeeded(remains) if phase == "Succeeded" else lost_with_job(remains)
     started = moment(text_at(remains.pod, "metadata", "creationTimestamp")) or remains.now
     return Running(
         uid=text_at(remains.pod, "metadata", "uid"),
@@ -161,7 +161,10 @@ def _silent_seconds(sight: Sight, pod: Json) -> float | None:
     return None
 
 
-def _read(api: Api, refs: Sequence[WorkloadRef], options: Options, *, cached: bool) -> Sight:
+def read_sight(api: Api, refs: Sequence[WorkloadRef], options: Options, *, cached: bool) -> Sight:
+    """The Jobs and pods of these; ``cached``: as the API server last heard of them. Raises
+    ``ClusterUnavailable``.
+    """
     ids = ",".join(sorted({str(ref.job_id) for ref in refs}))
     selector = f"{MANAGED}=true,{JOB} in ({ids})"
     query = {"labelSelector": selector, **({"resourceVersion": "0"} if cached else {})}
@@ -185,12 +188,20 @@ def _ours(found: Iterable[Json], options: Options) -> Iterator[Json]:
             yield each
 
 
-def _add(sight: Sight, missing: Iterable[WorkloadRef], newer: Sight) -> None:
-    for ref in missing:
+def read_again(api: Api, sight: Sight, doubtful: Sequence[WorkloadRef], options: Options) -> Sight:
+    """The same, with those that a cached look leaves in doubt read consistently. Raises
+    ``ClusterUnavailable``.
+    """
+    if not doubtful:
+        return sight
+    newer = read_sight(api, doubtful, options, cached=False)
+    for ref in doubtful:
+        sight.jobs.pop(ref, None)
         sight.pods.pop(ref, None)
     sight.jobs |= newer.jobs
     sight.pods |= newer.pods
     sight.now = newer.now
+    return sight
 
 
 def _read_events(api: Api, sight: Sight) -> None:
@@ -249,10 +260,18 @@ def _may_be_left(pod: Json) -> bool:
 
 
 def listed(
-    api: Api, path: str, query: Mapping[str, str], *, accept: str = "application/json"
+    api: Api,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    accept: str = "application/json",
+    silent_seconds: float | None = None,
 ) -> tuple[list[Mapping[str, Json]], datetime]:
     """The objects of a list, and when by the API server's clock. Raises ``ClusterUnavailable``."""
-    answer = api.request(Request("GET", path, query, accept=accept, seconds=LIST_SECONDS))
+    request = Request(
+        "GET", path, query, accept=accept, seconds=LIST_SECONDS, silent_seconds=silent_seconds
+    )
+    answer = api.request(request)
     if answer.status != HTTPStatus.OK:
         raise ClusterUnavailable(message_of(answer), retry_after=answer.retry_after)
     return rows(answer.json, "items"), answer.date

@@ -10,22 +10,28 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sentinels.clock import utc_now
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout, WorkloadFolder, read_record, write_record
 from sentinels.clusters.local.launch import Surroundings, launch, preview, start_runner
+from sentinels.clusters.local.log_file import read_log, since, tail
 from sentinels.clusters.local.machine import machine_resources
 from sentinels.clusters.local.observe import observe
 from sentinels.clusters.local.runner import collect
+from sentinels.clusters.local.shipping import StoreInTrouble, ship
+from sentinels.clusters.local.testimony import testify
 from sentinels.core.capacity import Node, Resources, Snapshot
-from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.dossier import Testimony
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected, LogStoreUnavailable
 from sentinels.core.job import JobId, Reason
-from sentinels.core.observation import Observation
-from sentinels.core.ports import Failpoint, Json, Launched, LogChunk
+from sentinels.core.log_position import Position, byte_of
+from sentinels.core.observation import Finished, Observation
+from sentinels.core.ports import Failpoint, Json, Launched, LogChunk, LogTail, Released
 from sentinels.core.workload import ImageKind, Workload, WorkloadRef
 
 
@@ -44,19 +50,20 @@ def _in_our_words() -> Iterator[None]:
 class LocalCluster:
     """One node: this machine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the last two are what every workload of it is given
         self,
         home: Path,
         *,
         notify_url: str = "",
         data_store: str = "",
+        search_url: str = "",
         grace_seconds: float = 10.0,
         failpoint: Failpoint = _never,
         engine: Callable[[], Engine | None] = find_engine,
     ) -> None:
         """``home`` is the one-machine mode's data folder; the others are every workload's."""
         self._layout = Layout(home)
-        self._surroundings = Surroundings(notify_url, data_store, grace_seconds)
+        self._surroundings = Surroundings(notify_url, data_store, search_url, grace_seconds)
         self._failpoint = failpoint
         self._engine = engine
         self._node = platform.node() or "localhost"
@@ -98,6 +105,10 @@ class LocalCluster:
         now = utc_now()
         return {ref: observe(self._folder(ref), node=self._node, now=now) for ref in refs}
 
+    def testimony(self, ended: Mapping[WorkloadRef, Finished]) -> Mapping[WorkloadRef, Testimony]:
+        """See ``Cluster.testimony``."""
+        return {ref: testify(self._folder(ref), seen) for ref, seen in ended.items()}
+
     @_in_our_words()
     def held(self) -> frozenset[WorkloadRef]:
         """See ``Cluster.held``."""
@@ -119,6 +130,15 @@ class LocalCluster:
         shutil.rmtree(self._folder(ref).work, ignore_errors=True)
         self._layout.unmark(ref.name)
 
+    def release_all(self, refs: Sequence[WorkloadRef]) -> Iterator[Released]:
+        """See ``Cluster.release_all``."""
+        for ref in refs:
+            try:
+                self.release(ref)
+                yield Released(ref)
+            except ClusterUnavailable as error:
+                yield Released(ref, error)
+
     def set_aside(self, ref: WorkloadRef) -> None:
         """See ``Cluster.set_aside``; its folder stays."""
         self.release(ref)
@@ -127,26 +147,52 @@ class LocalCluster:
         """See ``Cluster.cordon``: Sentinels alone gives this machine work."""
 
     @_in_our_words()
-    def read_log(self, ref: WorkloadRef, *, offset: int, limit: int) -> LogChunk:
+    def read_log(
+        self, ref: WorkloadRef, *, after: Position, limit: int, timed: bool = False
+    ) -> LogChunk | None:
         """See ``Cluster.read_log``."""
         folder = self._folder(ref)
+        if not folder.log.exists():
+            return None
         over = not folder.runner_lives() and not self._may_begin(folder)
-        try:
-            with folder.log.open("rb") as log:
-                log.seek(offset)
-                data = log.read(limit)
-                at_end = len(data) < limit or not log.read(1)
-        except FileNotFoundError:
-            return LogChunk(b"", offset, ended=over)
-        return LogChunk(data, offset + len(data), ended=over and at_end)
+        return read_log(folder, byte=byte_of(after), limit=limit, timed=timed, over=over)
 
     @_in_our_words()
-    def log_size(self, ref: WorkloadRef) -> int:
-        """See ``Cluster.log_size``."""
+    def log_since(self, ref: WorkloadRef, at_ns: int) -> Position:
+        """See ``Cluster.log_since``."""
+        return since(self._folder(ref), at_ns)
+
+    @_in_our_words()
+    def log_tail(self, ref: WorkloadRef, lines: int) -> LogTail | None:
+        """See ``Cluster.log_tail``."""
+        return tail(self._folder(ref), lines)
+
+    @_in_our_words()
+    def collect_log(self, ref: WorkloadRef) -> bool:
+        """See ``Cluster.collect_log``: what its runner did not send."""
+        folder = self._folder(ref)
+        spec = read_record(folder.spec)
+        if spec is None or (read_record(folder.shipped) or {}).get("complete"):
+            return True
+        if not self._surroundings.search_url or folder.runner_lives():
+            return False
         try:
-            return self._folder(ref).log.stat().st_size
-        except FileNotFoundError:
-            return 0
+            # The store may have moved since the workload was launched.
+            at = {"search_url": self._surroundings.search_url}
+            return ship(folder, {**spec, **at}, over=True, until=lambda: False)
+        except StoreInTrouble as trouble:
+            raise LogStoreUnavailable(str(trouble)) from trouble
+
+    @_in_our_words()
+    def last_output(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, datetime]:
+        """See ``Cluster.last_output``: when its log was last written to."""
+        found = {}
+        for ref in refs:
+            with suppress(FileNotFoundError):
+                written = self._folder(ref).log.stat()
+                if written.st_size:
+                    found[ref] = datetime.fromtimestamp(written.st_mtime, UTC)
+        return found
 
     @_in_our_words()
     def collect_outputs(self, workload: Workload) -> bool:

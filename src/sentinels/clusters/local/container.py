@@ -18,6 +18,8 @@ from sentinels.clusters.local.folders import Record, WorkloadFolder, indices, nu
 from sentinels.clusters.local.gauges import CgroupGauge, GpuGauge
 from sentinels.clusters.local.log_pipe import LogPipe
 from sentinels.clusters.local.processes import MARK, die_with_parent
+from sentinels.clusters.local.samples import Looked, Sampler
+from sentinels.clusters.local.shipping import shipper_of
 from sentinels.clusters.local.watching import Ended, memory_message, watch
 from sentinels.core.expansion import expand_all, expand_env
 
@@ -32,7 +34,7 @@ def run_container(folder: WorkloadFolder, spec: Record) -> Ended:
     engine = engine_of(spec)
     container = _container(folder, spec)
     folder.output.chmod(0o777)  # a container's user is not this one
-    log = LogPipe(folder.log)
+    log = LogPipe(folder.log, folder.log_times, shipper_of(folder, spec))
     client = subprocess.Popen(
         [*engine.command(), *container.run_words(engine.name)],
         stdin=subprocess.DEVNULL,
@@ -43,7 +45,7 @@ def run_container(folder: WorkloadFolder, spec: Record) -> Ended:
         preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509  # no other thread yet
     )
     log.begin()
-    program = _Program(spec, engine, container, client)
+    program = _Program(folder, spec, container, client)
     ended = program.explained(watch(folder, spec, program))
     engine.remove(container.name)
     log.end()
@@ -60,14 +62,15 @@ class _Program:
 
     def __init__(
         self,
+        folder: WorkloadFolder,
         spec: Record,
-        engine: Engine,
         container: Container,
         client: subprocess.Popen[bytes],
     ) -> None:
-        self._engine, self._container, self._client = engine, container, client
-        self._memory = CgroupGauge(engine, container.name)
+        self._engine, self._container, self._client = engine_of(spec), container, client
+        self._memory = CgroupGauge(self._engine, container.name)
         self._gpu = GpuGauge(indices(spec, "gpus"))
+        self._use = Sampler(folder.usage, self._look)
         self._kernel_kills = _kernel_kills()
 
     def wait(self, seconds: float) -> int | None:
@@ -83,9 +86,11 @@ class _Program:
         """Measure; the kernel itself enforces a container's limit."""
         self._memory.sample()
         self._gpu.sample()
+        self._use.sample()
 
     def explained(self, ended: Ended) -> Ended:
         """The same end, where the exit code alone does not say what happened."""
+        self._use.end(self._look())
         if ended.reason == "killed" and ended.exit_code == 128 + signal.SIGKILL:
             limit = self._container.memory_bytes
             if self._memory.out_of_memory(limit) or _kernel_kills() > self._kernel_kills:
@@ -97,11 +102,16 @@ class _Program:
 
     def with_usage(self, ended: Ended) -> Ended:
         return ended._replace(
-            peak_memory_bytes=self._memory.peak or None,
+            peak_memory_bytes=self._memory.peak_used or self._memory.peak or None,
             cpu_seconds=self._memory.cpu_seconds,
             peak_gpu_memory_bytes=self._gpu.peak,
             mean_gpu_percent=self._gpu.mean_percent,
+            peak_cpu_cores=self._use.peak_cores,
         )
+
+    def _look(self) -> Looked:
+        memory = self._memory
+        return Looked(memory.cpu_seconds, memory.used or None, self._gpu.percent, self._gpu.used)
 
     def _began(self) -> bool:
         told = self._engine.inspect("container", self._container.name) or {}

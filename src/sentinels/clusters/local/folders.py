@@ -5,9 +5,12 @@
                         started.json  the runner, before the program: at most one program a folder
                         stop.json     whoever asks for the end
                         log, output/  the program (work/ is its copy of the code)
+                        log.times     the runner, before each piece of the log
+                        usage         the runner, while the program runs
                         runner.log    the runner, where it fails itself
                         exit.json     the runner, when the program has ended
                         outputs.json  the runner, or a later collection
+                        shipped.json  the same: how much of the log the log store has
     live/<name>         a mark: launched and not yet released
 
 Files appear whole: written beside and renamed. Only the standard library is imported here: the
@@ -40,11 +43,14 @@ class WorkloadFolder:
         self.started = path / "started.json"
         self.stop = path / "stop.json"
         self.log = path / "log"
+        self.log_times = path / "log.times"
+        self.usage = path / "usage"
         self.runner_log = path / "runner.log"
         self.output = path / "output"
         self.work = path / "work"
         self.exit = path / "exit.json"
         self.outputs = path / "outputs.json"
+        self.shipped = path / "shipped.json"
 
     @property
     def name(self) -> str:

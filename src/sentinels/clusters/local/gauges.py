@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentinels.clusters.local.kernel import field
 from sentinels.clusters.local.processes import descendants, proportional_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -20,15 +21,17 @@ _GPU_SECONDS = 1.0
 _REST = 20
 """A look at memory is followed by a pause so many times as long: it costs at most a twentieth."""
 _NEAR = 0.95
+_OLD_MEMORY = ("memory.usage_in_bytes", "total_inactive_file")
+"""As cgroups of version 1 call it."""
 
 
 class TreeGauge:
     """The memory of everything below this process, against a limit."""
 
     def __init__(self, limit_bytes: int) -> None:
-        """``limit_bytes`` is what was asked for."""
+        """``limit_bytes`` is what was asked for. ``used`` is what the last look saw."""
         self.limit = limit_bytes
-        self.peak = 0
+        self.peak = self.used = 0
         self._next_look = 0.0
 
     def over_limit(self) -> bool:
@@ -40,7 +43,7 @@ class TreeGauge:
         used = resident_bytes(pids)
         if used > self.limit:
             used = proportional_bytes(pids)
-        self.peak = max(self.peak, used)
+        self.used, self.peak = used, max(self.peak, used)
         now = time.monotonic()
         self._next_look = now + _REST * (now - began)
         return used > self.limit
@@ -50,8 +53,10 @@ class CgroupGauge:
     """What the kernel counts for a container, as long as its cgroup is there."""
 
     def __init__(self, engine: Engine, name: str) -> None:
-        """For the container of this name."""
-        self.peak = 0
+        """For the container of this name. ``peak`` counts files that the kernel keeps in memory,
+        ``used`` and ``peak_used`` only what it cannot take away.
+        """
+        self.peak = self.used = self.peak_used = 0
         self.cpu_seconds: float | None = None
         self._engine, self._name = engine, name
         self._paths: list[Path] = []
@@ -89,9 +94,14 @@ class CgroupGauge:
         for name in ("memory.peak", "memory.current", "memory.max_usage_in_bytes"):
             with suppress(OSError, ValueError):
                 self.peak = max(self.peak, int((folder / name).read_text()))
+        for name, files in (("memory.current", "inactive_file"), _OLD_MEMORY):
+            with suppress(OSError, ValueError):
+                kept = field(folder / "memory.stat", files)
+                self.used = max(0, int((folder / name).read_text()) - kept)
+                self.peak_used = max(self.peak_used, self.used)
         for name in ("memory.events", "memory.oom_control"):
-            self._kills = max(self._kills, _field(folder / name, "oom_kill"))
-        if used := _field(folder / "cpu.stat", "usage_usec"):
+            self._kills = max(self._kills, field(folder / name, "oom_kill"))
+        if used := field(folder / "cpu.stat", "usage_usec"):
             self.cpu_seconds = used / 1e6
         with suppress(OSError, ValueError):
             self.cpu_seconds = int((folder / "cpuacct.usage").read_text()) / 1e9
@@ -101,8 +111,12 @@ class GpuGauge:
     """Memory and use of the workload's GPUs, where NVML answers."""
 
     def __init__(self, indices: list[int]) -> None:
-        """For these GPUs of the machine; none needs no NVML."""
+        """For these GPUs of the machine; none needs no NVML. ``used`` and ``percent`` are of the
+        last look.
+        """
         self.peak: int | None = None
+        self.used: int | None = None
+        self.percent: float | None = None
         self._seen: list[float] = []
         self._handles: list[object] = []
         self._next_look = 0.0
@@ -121,9 +135,10 @@ class GpuGauge:
         self._next_look = time.monotonic() + _GPU_SECONDS
         with suppress(self._nvml.NVMLError):
             used = sum(self._nvml.nvmlDeviceGetMemoryInfo(gpu).used for gpu in self._handles)
-            self.peak = max(self.peak or 0, int(used))
+            self.used, self.peak = int(used), max(self.peak or 0, int(used))
             rates = [self._nvml.nvmlDeviceGetUtilizationRates(gpu).gpu for gpu in self._handles]
-            self._seen.append(sum(rates) / len(rates))
+            self.percent = sum(rates) / len(rates)
+            self._seen.append(self.percent)
 
     @property
     def mean_percent(self) -> float | None:
@@ -139,12 +154,3 @@ def _cgroup_folder(line: str) -> Path | None:
         return unified / path.lstrip("/")
     name = next((name for name in controllers.split(",") if name in ("memory", "cpuacct")), None)
     return root / name / path.lstrip("/") if name else None
-
-
-def _field(path: Path, name: str) -> int:
-    with suppress(OSError, ValueError):
-        for line in path.read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == name:
-                return int(value)
-    return 0

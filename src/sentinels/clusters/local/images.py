@@ -11,14 +11,14 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout
-from sentinels.core.errors import ClusterUnavailable, Fault, InvalidSubmission
+from sentinels.core.errors import ClusterUnavailable, Fault, InvalidSubmission, NotFound
 from sentinels.core.image_reference import is_directory
 from sentinels.core.workload import Image, ImageKind
 
@@ -55,6 +55,33 @@ class LocalImageStore:
         if is_directory(reference):
             return self._directory(reference)
         return self._container(reference)
+
+    def pin(self, image: Image, *, seen: str | None) -> Image:  # noqa: ARG002  # the port's
+        """See ``ImageStore.pin``. A copy that somebody has changed counts as gone."""
+        found = self._copy(image) if image.kind is ImageKind.DIRECTORY else self._kept(image)
+        if found is None:
+            raise NotFound(
+                f"what was pushed as {image.reference} is gone ({image.digest})",
+                remedy="push it as it is now: sentinels push IMAGE -c config.yaml",
+            )
+        return found
+
+    def _copy(self, image: Image) -> Image | None:
+        digest = str(image.digest).removeprefix("sha256:")
+        folder = self._images / digest
+        try:
+            same = folder.is_dir() and _digest(list(_files(folder))) == digest
+        except OSError:
+            same = False
+        return replace(image, location=str(folder)) if same else None
+
+    def _kept(self, image: Image) -> Image | None:
+        engine = self._engine()
+        if engine is None:
+            raise ClusterUnavailable(
+                "no container engine answers on this machine", remedy="start podman or docker"
+            )
+        return None if self._inspected(engine, image.location) is None else image
 
     def _directory(self, reference: str) -> Image:
         root = Path(reference)
@@ -108,11 +135,7 @@ class LocalImageStore:
                 reference,
                 "push a directory of code, as in ./train, or start podman or docker",
             )
-        told = engine.inspect("image", reference)
-        if told is None and not engine.answers():
-            raise ClusterUnavailable(
-                f"{engine.name} does not answer any more", remedy=f"start {engine.name} again"
-            )
+        told = self._inspected(engine, reference)
         if told is None:
             raise _fault(
                 "there is no such image here",
@@ -123,6 +146,15 @@ class LocalImageStore:
         if not digest:
             raise ClusterUnavailable(f"{engine.name} does not say what {reference} is")
         return Image(ImageKind.CONTAINER, reference, f"sha256:{digest}", digest)
+
+    @staticmethod
+    def _inspected(engine: Engine, reference: str) -> Mapping[str, object] | None:
+        told = engine.inspect("image", reference)
+        if told is None and not engine.answers():
+            raise ClusterUnavailable(
+                f"{engine.name} does not answer any more", remedy=f"start {engine.name} again"
+            )
+        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ under way. Comes in: a ``Workload``. Goes out: a uid and a detached runner. Befo
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ class Surroundings:
 
     notify_url: str = ""
     data_store: str = ""
+    search_url: str = ""
     grace_seconds: float = 10.0
     engine: Engine | None = None
 
@@ -167,6 +169,11 @@ def _spec(layout: Layout, workload: Workload, surroundings: Surroundings) -> Rec
         "grace_seconds": surroundings.grace_seconds,
         "outputs_url": workload.outputs_url,
         "notify_url": surroundings.notify_url,
+        "search_url": surroundings.search_url,
+        "team": workload.team,
+        "user": workload.user,
+        "experiment": workload.experiment,
+        "node": platform.node() or "localhost",
         "data_store": surroundings.data_store,
         "engine": engine.name if engine else None,
         "engine_options": list(engine.options) if engine else [],

@@ -27,7 +27,6 @@ _REASONS: Mapping[str, Reason] = {
     "workload_lost": Reason.WORKLOAD_LOST,
 }
 """A runner's words for ends, in ours."""
-_LAST_WORDS = 2000
 
 
 def observe(folder: WorkloadFolder, *, node: str, now: datetime) -> Observation:
@@ -56,7 +55,6 @@ def observe(folder: WorkloadFolder, *, node: str, now: datetime) -> Observation:
         message="its runner was killed before the program had ended",
         node=node,
         outputs_complete=_sent(folder),
-        evidence={"runner_log": _last_words(folder)},
     )
 
 
@@ -70,22 +68,20 @@ def _finished(folder: WorkloadFolder, uid: str, ended: Record, node: str) -> Fin
         finished_at=_moment(ended, "finished_at"),
         message=str(ended["message"] or ""),
         node=node,
-        usage=Usage(
-            peak_memory_bytes=_whole(ended, "peak_memory_bytes"),
-            cpu_seconds=_real(ended, "cpu_seconds"),
-            peak_gpu_memory_bytes=_whole(ended, "peak_gpu_memory_bytes"),
-            mean_gpu_percent=_real(ended, "mean_gpu_percent"),
-        ),
+        usage=usage_of(ended),
         outputs_complete=_sent(folder),
-        evidence={"runner": "exit record"},
     )
 
 
-def _last_words(folder: WorkloadFolder) -> str:
-    try:
-        return folder.runner_log.read_text("utf-8", "replace")[-_LAST_WORDS:]
-    except FileNotFoundError:
-        return ""
+def usage_of(ended: Record) -> Usage:
+    """What a runner measured, from its exit record."""
+    return Usage(
+        peak_memory_bytes=_whole(ended, "peak_memory_bytes"),
+        cpu_seconds=_real(ended, "cpu_seconds"),
+        peak_gpu_memory_bytes=_whole(ended, "peak_gpu_memory_bytes"),
+        mean_gpu_percent=_real(ended, "mean_gpu_percent"),
+        peak_cpu_cores=_real(ended, "peak_cpu_cores"),
+    )
 
 
 def _sent(folder: WorkloadFolder) -> bool:

@@ -1,7 +1,8 @@
 """The processes of one attempt: found, measured, ended. Linux's /proc is the source.
 
 The runner is a subreaper, so whatever its program starts stays below it, even what makes a session
-of its own. Comes in: a pid. Goes out: descendants and their memory. Next: ``runner``, ``observe``.
+of its own. Comes in: a pid. Goes out: descendants, their memory and CPU time. Next: ``runner``,
+``observe``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ _PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CPU_FIELDS = slice(11, 15)
+"""Of what stands behind the name in ``stat``: user and system time, own and the children's."""
 MARK = "SENTINELS_WORKLOAD_UID"
 """The variable by which an attempt's processes are known when their runner is gone."""
 
@@ -52,6 +56,11 @@ def resident_bytes(pids: list[int]) -> int:
 def proportional_bytes(pids: list[int]) -> int:
     """The same, with shared memory divided among its users; dearer to find out."""
     return sum(_proportional(pid) for pid in pids)
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """The CPU time of these processes so far, with that of children that each has waited for."""
+    return sum(_cpu_ticks(pid) for pid in pids) / _TICKS
 
 
 def end_all(find: Callable[[], list[int]], *, seconds: float = 10.0, reap: bool = False) -> bool:
@@ -126,6 +135,14 @@ def _proportional(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     return _resident(pid)
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        told = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        return sum(map(int, told.rpartition(")")[2].split()[_CPU_FIELDS]))
+    except (OSError, ValueError):
+        return 0
 
 
 def _reap() -> None:

@@ -21,11 +21,14 @@ from sentinels.clusters.local.gauges import GpuGauge, TreeGauge
 from sentinels.clusters.local.log_pipe import LogPipe
 from sentinels.clusters.local.processes import (
     MARK,
+    cpu_seconds,
     descendants,
     die_with_parent,
     end_all,
     reap_orphans,
 )
+from sentinels.clusters.local.samples import Looked, Sampler
+from sentinels.clusters.local.shipping import shipper_of
 from sentinels.clusters.local.watching import Ended, memory_message, watch
 from sentinels.core.expansion import expand_all, expand_env
 
@@ -53,14 +56,14 @@ def run_program(folder: WorkloadFolder, spec: Record) -> Ended:
         shutil.copytree(str(spec["location"]), folder.work, symlinks=True)
     except OSError as error:
         return Ended("workload_lost", None, f"its code could not be copied: {error}")
-    log = LogPipe(folder.log)
+    log = LogPipe(folder.log, folder.log_times, shipper_of(folder, spec))
     try:
         process = _start(folder, spec, log.write_end)
     except (OSError, ValueError) as error:
         log.end()
         return _not_started(spec, error)
     log.begin()
-    program = _Program(spec, process)
+    program = _Program(folder, spec, process)
     ended = watch(folder, spec, program)
     end_all(lambda: descendants(os.getpid()), reap=True)
     log.end()
@@ -70,10 +73,13 @@ def run_program(folder: WorkloadFolder, spec: Record) -> Ended:
 class _Program:
     """The process and everything below it; see ``watching.Watched``."""
 
-    def __init__(self, spec: Record, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, folder: WorkloadFolder, spec: Record, process: subprocess.Popen[bytes]
+    ) -> None:
         self._process = process
         self._memory = TreeGauge(number(spec, "memory_bytes"))
         self._gpu = GpuGauge(indices(spec, "gpus"))
+        self._use = Sampler(folder.usage, self._look)
 
     def wait(self, seconds: float) -> int | None:
         with suppress(subprocess.TimeoutExpired):
@@ -87,18 +93,35 @@ class _Program:
     def memory_excess(self) -> str | None:
         reap_orphans(but=self._process.pid)
         self._gpu.sample()
-        if self._memory.over_limit():
-            return memory_message(self._memory.limit, self._memory.peak)
-        return None
+        over = self._memory.over_limit()
+        self._use.sample()
+        return memory_message(self._memory.limit, self._memory.peak) if over else None
 
     def with_usage(self, ended: Ended) -> Ended:
+        """When nothing of it is left."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = max(self._memory.peak, used.ru_maxrss * 1024)
+        self._use.end(self._looked(_reaped_seconds(), self._memory.used or peak))
         return ended._replace(
-            peak_memory_bytes=max(self._memory.peak, used.ru_maxrss * 1024),
-            cpu_seconds=round(used.ru_utime + used.ru_stime, 3),
+            peak_memory_bytes=peak,
+            cpu_seconds=round(_reaped_seconds(), 3),
             peak_gpu_memory_bytes=self._gpu.peak,
             mean_gpu_percent=self._gpu.mean_percent,
+            peak_cpu_cores=self._use.peak_cores,
         )
+
+    def _look(self) -> Looked:
+        below = cpu_seconds(descendants(os.getpid()))
+        return self._looked(_reaped_seconds() + below, self._memory.used)
+
+    def _looked(self, seconds: float, memory: int) -> Looked:
+        return Looked(seconds, memory, self._gpu.percent, self._gpu.used)
+
+
+def _reaped_seconds() -> float:
+    """CPU time of what was below this process, has ended and was collected here."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _start(folder: WorkloadFolder, spec: Record, output: int) -> subprocess.Popen[bytes]:

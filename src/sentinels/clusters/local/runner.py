@@ -1,10 +1,11 @@
 """The process that runs one attempt: ``python -m sentinels.clusters.local.runner FOLDER``.
 
 It is nobody's child and outlives every function. It holds the folder's lock as long as it lives,
-starts at most one program, watches its limits, and leaves a record of the end; then it sends the
-outputs, lets go of the lock, and sends the hint. Where it is killed, ``observe`` finds its lock
-free. It starts quickly because it imports little of the standard library, and the rest when it is
-needed. Before: ``launch``. Next: ``program``, ``container``, ``clusters/outputs``, ``sending``.
+starts at most one program, watches its limits, and leaves a record of the end; then it sends what
+is left of the log, and the outputs, lets go of the lock, and sends the hint. Where it is killed,
+``observe`` finds its lock free. It starts quickly because it imports little of the standard
+library, and the rest when it is needed. Before: ``launch``. Next: ``program``, ``container``,
+``shipping``, ``clusters/outputs``, ``sending``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from sentinels.clusters.local.folders import (
     read_record,
     write_record,
 )
+from sentinels.clusters.local.kernel import KERNEL, field
 from sentinels.clusters.local.processes import adopt_orphans
+from sentinels.clusters.local.shipping import ship_rest
 from sentinels.clusters.local.watching import Ended
 
 
@@ -45,9 +48,12 @@ def main(path: str) -> None:
 def _run(folder: WorkloadFolder, spec: Record) -> None:
     if not folder.exit.exists():
         started_at = _now()
-        if not claim_record(folder.started, {"at": started_at, "runner": os.getpid()}):
+        begun: Record = {"at": started_at, "runner": os.getpid()}
+        begun["oom_kills"] = field(KERNEL, "oom_kill")
+        if not claim_record(folder.started, begun):
             return
         write_record(folder.exit, _exit_record(started_at, _execute(folder, spec)))
+    ship_rest(folder, spec)
     if not folder.outputs.exists():
         write_record(folder.outputs, collect(folder, str(spec["outputs_url"] or "")))
 
@@ -104,6 +110,7 @@ def _exit_record(started_at: str, ended: Ended) -> Record:
         "cpu_seconds": ended.cpu_seconds,
         "peak_gpu_memory_bytes": ended.peak_gpu_memory_bytes,
         "mean_gpu_percent": ended.mean_gpu_percent,
+        "peak_cpu_cores": ended.peak_cpu_cores,
     }
 
 

@@ -28,6 +28,7 @@ class Ended(NamedTuple):
     cpu_seconds: float | None = None
     peak_gpu_memory_bytes: int | None = None
     mean_gpu_percent: float | None = None
+    peak_cpu_cores: float | None = None
 
 
 class Cut(NamedTuple):

@@ -1,6 +1,7 @@
 -- Every attempt that may have a workload, with what settling and launching need to know of its job.
 SELECT a.job_id, a.attempt, j.state, j.name, j.experiment, j.image, j.config, j.sweep_id,
-       u.name AS user_name, t.name AS team,
+       u.name AS user_name, t.name AS team, u.notice_to AS owner_to, u.notice_on AS owner_on,
+       t.notice_to AS team_to, t.notice_on AS team_on,
        s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type,
        a.uid, a.launched_at IS NOT NULL AS launched,
        coalesce(a.lease_until < now(), false) AS lease_expired,

@@ -15,8 +15,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM queue LIMIT :bound) q) AS waiting,
          WHERE at > now() - interval '1 hour') AS launches,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at IS NOT NULL LIMIT :bound) o)
            AS outbox_pending,
-       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM outbox
-         WHERE due_at <= now()) AS outbox_overdue_seconds,
+       (SELECT coalesce(extract(epoch FROM now() - min(greatest(o.due_at, r.next_at))), 0)
+          FROM outbox o
+          LEFT JOIN recipients r
+            ON o.channel = 'messenger' AND r.address = coalesce(o.recipient, '')
+         WHERE o.due_at <= now() AND coalesce(r.next_at <= now(), true)) AS outbox_overdue_seconds,
        (SELECT o.error FROM (SELECT error, tries FROM outbox WHERE due_at IS NOT NULL LIMIT :bound) o
          WHERE o.error IS NOT NULL ORDER BY o.tries DESC LIMIT 1) AS outbox_error,
        heard.signs,

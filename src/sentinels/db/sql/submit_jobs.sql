@@ -6,11 +6,11 @@ WITH pushed AS MATERIALIZED (
            AS r(name text, experiment text, config json, idem_key text)),
 stored AS (
     INSERT INTO jobs (id, team_id, user_id, name, experiment, image, config, priority, shape_id,
-                      sweep_id, idem_key, request_digest)
+                      sweep_id, idem_key, request_digest, rerun_of)
     OVERRIDING SYSTEM VALUE
     SELECT p.id, :team_id, :user_id, p.name, p.experiment, CAST(:image AS jsonb), p.config, :priority,
            :shape_id, CASE WHEN count(*) OVER () > 1 THEN min(p.id) OVER () END,
-           p.idem_key, :request_digest
+           p.idem_key, :request_digest, CAST(:rerun_of AS bigint)
       FROM pushed p
     ON CONFLICT (user_id, idem_key) DO NOTHING
     RETURNING id),

@@ -14,6 +14,7 @@ from flask import Request, Response
 
 from sentinels.core.dispatching import DispatchPorts, run_pass
 from sentinels.db.admission import PostgresDispatchQueue
+from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.policies import PostgresPolicies
 from sentinels.db.reading import PostgresReading
@@ -24,7 +25,13 @@ from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.signs import DISPATCH_SIGNS, Signs
 from sentinels.functions.sites import site_of
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_settle, make_tracker
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_settle,
+    make_surroundings,
+    make_tracker,
+)
 from sentinels.settings import Settings, make_failpoint
 
 
@@ -36,7 +43,9 @@ def _build(settings: Settings) -> EventFunction:
     cluster = make_cluster(settings, failpoint)
     ports = DispatchPorts(
         queue=queue,
-        settle=make_settle(settings, queue, cluster, failpoint, actor="dispatch"),
+        settle=make_settle(
+            settings, queue, cluster, failpoint, actor="dispatch", tally=telemetry.tally
+        ),
         tracker=make_tracker(settings),
         tracker_url=settings.tracker_url,
         stopwatch=time.monotonic,
@@ -46,7 +55,8 @@ def _build(settings: Settings) -> EventFunction:
     )
     passes = Passes(partial(run_pass, ports), telemetry.registry)
     reading = PostgresReading(engine, policy=policy)
-    PulseCollector(reading, telemetry.registry)
+    surroundings = make_surroundings(settings, policy)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(engine), surroundings)
     signs = Signs(PostgresVitals(engine).leave_sign, DISPATCH_SIGNS)
     return EventFunction(
         take=signs.before(passes.poke),

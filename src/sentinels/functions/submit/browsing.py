@@ -13,11 +13,11 @@ from flask import Response
 
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState
-from sentinels.core.ports import Json
 from sentinels.core.reading import JobFilter
 from sentinels.functions.http import reply
 from sentinels.functions.submit.door import Ask
-from sentinels.functions.submit.placing import jobs_json
+from sentinels.functions.submit.lacking import lacking
+from sentinels.functions.submit.placing import jobs_json, pages_of
 from sentinels.functions.submit.shaping import attempt_json, event_json, node_json, notice_json
 
 _LIVE_LIMIT = 500
@@ -27,10 +27,10 @@ def list_jobs(ask: Ask) -> Response:
     """Jobs that pass the filters, newest first."""
     limit, cursor = ask.query.number("limit"), ask.query.word("cursor")
     ids = ask.door.reading.list_ids(
-        ask.caller, _filter(ask), before=_read_cursor(cursor) if cursor else None, limit=limit + 1
+        ask.caller, filter_of(ask), before=read_cursor(cursor) if cursor else None, limit=limit + 1
     )
     shown = ask.door.reading.jobs(ask.caller, ids[:limit])
-    following = _cursor(ids[limit - 1]) if len(ids) > limit else None
+    following = cursor_of(ids[limit - 1]) if len(ids) > limit else None
     return reply({"jobs": jobs_json(ask.door, shown), "next_cursor": following})
 
 
@@ -42,9 +42,18 @@ def show_job(ask: Ask) -> Response:
         wait = ask.query.decimal("wait")
         ask.door.patience.until(lambda last: last > after, lambda: reading.last_event(job), wait)
     view = reading.jobs(ask.caller, [job.id])[0]
-    attempts: list[Json] = [attempt_json(attempt) for attempt in reading.attempts(job)]
-    shaped = jobs_json(ask.door, [view])[0]
-    return reply({**shaped, "config": view.config, "attempts": attempts})
+    attempts = reading.attempts(job)
+    return reply(
+        {
+            **jobs_json(ask.door, [view])[0],
+            "config": view.config,
+            "attempts": [
+                attempt_json(attempt, pages_of(ask.door, attempt.mlflow_url))
+                for attempt in attempts
+            ],
+            "unavailable": list(lacking(ask.door, job, attempts)),
+        }
+    )
 
 
 def list_events(ask: Ask) -> Response:
@@ -66,6 +75,7 @@ def show_queue(ask: Ask) -> Response:
             "total": _total(ask),
             "running": jobs_json(ask.door, running),
             "nodes": [node_json(node) for node in reading.nodes(caller)],
+            "conditions": [*reading.conditions()],
         }
     )
 
@@ -88,12 +98,13 @@ def _total(ask: Ask) -> int:
     return pulse.waiting + pulse.deferred
 
 
-def _filter(ask: Ask) -> JobFilter:
+def filter_of(ask: Ask) -> JobFilter:
+    """The filter that the parameters mean."""
     return JobFilter(
         states=[JobState(state) for state in ask.query.every("state")],
-        name=ask.query.word("name"),
-        experiment=ask.query.word("experiment"),
-        user=ask.query.word("user"),
+        name=ask.query.word("name") or None,
+        experiment=ask.query.word("experiment") or None,
+        user=ask.query.word("user") or None,
         labels=dict(_label(text) for text in ask.query.every("label")),
         sweep=ask.query.maybe("sweep"),
     )
@@ -106,11 +117,13 @@ def _label(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _cursor(last: int) -> str:
+def cursor_of(last: int) -> str:
+    """The cursor of the page below this id."""
     return base64.urlsafe_b64encode(f"below:{last}".encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> int:
+def read_cursor(cursor: str) -> int:
+    """The id that a cursor means. Raises ``InvalidRequest``."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         kind, _, last = base64.b64decode(padded, altchars=b"-_", validate=True).partition(b":")

@@ -1,6 +1,7 @@
 """Let a request in: find its route, its caller and its parameters, and hand it on.
 
-Comes in: any HTTP request. Goes out: a response. Before: ``main``. Next: ``routes``.
+Comes in: any HTTP request. Goes out: a response. Before: ``main``. Next: ``routes``,
+``pages/routes``.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from sentinels.core.errors import SentinelsError
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
 from sentinels.functions.http import UnknownCaller, answered
-from sentinels.functions.routing import Match, match, read_query
+from sentinels.functions.routing import match, read_query
 from sentinels.functions.submit.door import Ask, FrontDoor
+from sentinels.functions.submit.pages.routes import PAGES, Entrance, Page
 from sentinels.functions.submit.routes import ROUTES, OpenRoute, Route
+
+EVERY: tuple[Route | OpenRoute | Page | Entrance, ...] = (*ROUTES, *PAGES)
 
 _TOKEN_LIMIT = 512
 _REMEDY = "log in: sentinels login, or give the token with --token or SENTINELS_TOKEN"
@@ -29,7 +33,9 @@ def handle(door: FrontDoor, request: Request) -> Response:
 
 
 def _let_in(door: FrontDoor, request: Request) -> Response:
-    found = match(ROUTES, request.method, request.path)
+    found = match(EVERY, request.method, request.path)
+    if isinstance(found.route, Page | Entrance):
+        return found.route.answer(door, request, found.names)
     if isinstance(found.route, OpenRoute):
         return found.route.handle(door)
     caller = _caller(door.reading, request)
@@ -51,7 +57,7 @@ def _caller(reading: Reading, request: Request) -> Caller:
 def _template(request: Request) -> str:
     """What the request counts under: a route's template, so that there are few of them."""
     try:
-        found: Match[Route | OpenRoute] = match(ROUTES, request.method, request.path)
+        found = match(EVERY, request.method, request.path)
     except SentinelsError:
         return "none"
     return found.route.template

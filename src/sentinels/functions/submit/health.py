@@ -53,10 +53,11 @@ def _database(door: FrontDoor) -> list[Check]:
     if not migrations.ok:
         return [migrations]
     try:
-        pulse = door.reading.pulse()
+        pulse, conditions = door.reading.pulse(), door.reading.conditions()
     except QueueUnavailable as error:
         return [_away(error)]
-    return [migrations, *checks_from(pulse, hears_jobs=door.hears_jobs)]
+    capacity = Check("capacity", True, "; ".join(conditions) or "nothing has been full for long")
+    return [migrations, *checks_from(pulse, hears_jobs=door.hears_jobs), capacity]
 
 
 def _migrations(door: FrontDoor) -> Check:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sentinels.core.asking import Asking
 from sentinels.core.errors import SentinelsError
 from sentinels.services.asking import shown
+from sentinels.services.messengers import webhook_names
 from sentinels.services.prometheus import check_prometheus
 from sentinels.services.search import greet_search_store
 from sentinels.services.slack import SlackBot, messenger_from
+from sentinels.services.smtp import mail_from
 from sentinels.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,10 +58,17 @@ def probes_from(settings: Settings, tracker_answers: Callable[[], bool]) -> tupl
     found = (
         Probe("mlflow", partial(_tracker, settings, tracker_answers), _START_MLFLOW),
         Probe("slack", partial(_messenger, settings), "notices are kept, and sent when it answers"),
+        Probe("mail", partial(_mail, settings), "notices by e-mail wait, and are sent later"),
+        Probe("webhooks", partial(_webhooks, settings), "correct SENTINELS_WEBHOOKS"),
         Probe("search store", partial(_search_store, settings), "start the search store"),
         Probe("prometheus", partial(_prometheus, settings), "start Prometheus"),
     )
     return (*found, _knative_probe(settings)) if settings.knative_namespace else found
+
+
+def sql_probe(settings: Settings, asking: Asking) -> Probe:
+    """The role that SQL is asked as."""
+    return Probe("sql", partial(_sql, settings, asking), "see docs/sql.md")
 
 
 def ask_all(probes: Sequence[Probe], *, seconds: float = LIMIT_SECONDS) -> list[Check]:
@@ -120,6 +130,18 @@ def _messenger(settings: Settings) -> list[Check]:
     return [Check("slack", True, f"answers {who}; to {settings.slack_channel} by default")]
 
 
+def _mail(settings: Settings) -> list[Check]:
+    mail = mail_from(settings, timeout=_ANSWER_SECONDS)
+    if mail is None:
+        return []
+    return [Check("mail", True, f"{mail.greet()} takes mail from {settings.smtp_from.strip()}")]
+
+
+def _webhooks(settings: Settings) -> list[Check]:
+    names = webhook_names(settings)
+    return [Check("webhooks", True, f"signed for: {', '.join(names)}")] if names else []
+
+
 def _search_store(settings: Settings) -> list[Check]:
     if not settings.search_url:
         return [Check("search store", True, "not configured: logs are kept by the cluster alone")]
@@ -132,6 +154,13 @@ def _prometheus(settings: Settings) -> list[Check]:
         return [Check("prometheus", True, "not configured: nobody is alerted")]
     check_prometheus(settings.prometheus_url, seconds=_ANSWER_SECONDS)
     return [Check("prometheus", True, "ready")]
+
+
+def _sql(settings: Settings, asking: Asking) -> list[Check]:
+    if not settings.report_database_url:
+        return [Check("sql", True, "not configured: nobody can ask; see docs/sql.md")]
+    asking.ask("SELECT 1")
+    return [Check("sql", True, "can be asked")]
 
 
 def _knative_probe(settings: Settings) -> Probe:

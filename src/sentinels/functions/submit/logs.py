@@ -1,101 +1,65 @@
-"""A job's output, from an offset or by its last lines, as soon as there is some.
+"""A job's output, from a position or by its last lines, as soon as there is some.
 
-Comes in: an ``Ask``. Goes out: text and where the next piece begins. Offsets are bytes; a piece
-never ends inside a character, so pieces put together are the whole, nothing lost, nothing twice.
-Before: ``routes``. Next: ``kept_logs``.
+Comes in: an ``Ask``. Goes out: text, and the cursor behind it; pieces put together are the whole,
+nothing lost, nothing twice, wherever each of them was read. Before: ``routes``. Next:
+``core/log_reading``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response
 
-from sentinels.core.errors import NotFound
+from sentinels.core.errors import InvalidRequest, NotFound
 from sentinels.core.job import TERMINAL_STATES, JobState
-from sentinels.core.ports import JobRef, LogChunk
+from sentinels.core.log_lines import SECOND_NS, with_times
+from sentinels.core.log_position import START, Position, decode, encode
+from sentinels.core.log_reading import LogPiece, Printed
+from sentinels.core.ports import JobRef
 from sentinels.core.reading import AttemptView
 from sentinels.core.workload import WorkloadRef
 from sentinels.functions.http import reply
+from sentinels.functions.routing import Query
 from sentinels.functions.submit.door import Ask
-from sentinels.functions.submit.kept_logs import ClusterLog, KeptLog, Log
 
-_BLOCK = 64 * 1024
-_TAIL_BLOCKS = 64
-"""The last lines are looked for in this many blocks: 4 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of output of an attempt; ``ended``: nothing follows."""
-
-    attempt: int
-    text: str
-    offset: int
-    next_offset: int
-    ended: bool
+_BEGINNINGS = ("cursor", "since", "tail")
+_LONGEST_PAUSE = 1.0
+"""Seconds between two looks at a log that is silent: each costs its node a look at the file."""
 
 
 def read_log(ask: Ask) -> Response:
     """A piece of output; waits for some where that is asked for."""
-    job, tail = ask.job(), ask.query.maybe("tail")
-    offset = ask.query.number("offset")
-    if tail is not None:
-        offset = _tail_offset(ask, job, tail)
+    job = ask.job()
+    reading = _Reading(ask, job)
     piece = ask.door.patience.until(
         lambda seen: bool(seen.text) or seen.ended,
-        lambda: _look(ask, job, offset),
+        reading.look,
         ask.query.decimal("wait"),
+        slowest=_LONGEST_PAUSE,
     )
     return reply(
         {
             "job": job.id,
-            "attempt": piece.attempt,
-            "text": piece.text,
-            "offset": piece.offset,
-            "next_offset": piece.next_offset,
+            "attempt": reading.attempt,
+            "text": with_times(piece.text, piece.marks) if reading.timed else piece.text,
+            "cursor": encode(piece.position),
             "ended": piece.ended,
+            "source": piece.source.value if piece.source else None,
+            "unavailable": piece.unavailable,
         }
     )
 
 
-def _look(ask: Ask, job: JobRef, offset: int) -> Piece:
-    attempt = chosen_attempt(ask, job)
-    if attempt is None:
-        return Piece(0, "", offset, offset, ended=_is_over(ask, job))
-    chunk = _read(ask, job, attempt, offset)
-    # The cluster's word that a log ended is only the last one once the attempt's end is committed:
-    # before its launch there is no log either, which reads the same.
-    ended = chunk.ended and not attempt.live
-    data = chunk.data if ended else chunk.data[: whole_characters(chunk.data)]
-    following = chunk.next_offset - (len(chunk.data) - len(data))
-    return Piece(attempt.attempt, data.decode("utf-8", "replace"), offset, following, ended)
-
-
-def _read(ask: Ask, job: JobRef, attempt: AttemptView, offset: int) -> LogChunk:
-    live, limit = _live(ask, job, attempt), ask.query.number("limit")
-    chunk = live.read(offset=offset, limit=limit)
-    if chunk.data or not chunk.ended:
-        return chunk
-    kept = _kept(ask, attempt, live, offset)
-    return kept.read(offset=offset, limit=limit) if kept else chunk
-
-
-def _live(ask: Ask, job: JobRef, attempt: AttemptView) -> ClusterLog:
-    return ClusterLog(ask.door.cluster, WorkloadRef(job.id, attempt.attempt))
-
-
-def _kept(ask: Ask, attempt: AttemptView, live: Log, offset: int) -> KeptLog | None:
-    """The tracker's copy, where the cluster has let go of the log: it has not even the byte before
-    ``offset``.
-    """
-    tracker, run_id = ask.door.tracker, attempt.mlflow_run_id
-    if ask.door.cluster.keeps_logs or attempt.live or tracker is None or run_id is None:
-        return None
-    if live.read(offset=max(0, offset - 1), limit=1).data:
-        return None
-    return ask.door.kept_logs.find(tracker, run_id)
+def printed(job: JobRef, attempt: AttemptView) -> Printed:
+    """An attempt, for whoever reads its output."""
+    return Printed(
+        WorkloadRef(job.id, attempt.attempt),
+        live=attempt.live,
+        finished_at=attempt.finished_at if attempt.started_at else None,
+        run_id=attempt.mlflow_run_id,
+    )
 
 
 def chosen_attempt(ask: Ask, job: JobRef) -> AttemptView | None:
@@ -113,49 +77,58 @@ def chosen_attempt(ask: Ask, job: JobRef) -> AttemptView | None:
     )
 
 
+class _Reading:
+    """One request's looks: where it begins is found out once, when there is an attempt."""
+
+    def __init__(self, ask: Ask, job: JobRef) -> None:
+        self.attempt = 0
+        self.timed = ask.query.word("timestamps") == "true"
+        self._ask, self._job = ask, job
+        self._place = _cursor(ask.query)
+
+    def look(self) -> LogPiece:
+        attempt = chosen_attempt(self._ask, self._job)
+        if attempt is None:
+            place, over = self._place or START, _is_over(self._ask, self._job)
+            return LogPiece("", (), place, ended=over, source=None, unavailable=None)
+        self.attempt, it = attempt.attempt, printed(self._job, attempt)
+        if self._place is None:
+            self._place = self._beginning(it)
+        limit = self._ask.query.number("limit")
+        return self._ask.door.logs.read(it, self._place, limit=limit, timed=self.timed)
+
+    def _beginning(self, it: Printed) -> Position:
+        query, logs = self._ask.query, self._ask.door.logs
+        tail, since = query.maybe("tail"), query.word("since")
+        if tail is not None:
+            return logs.before_last(it, tail)
+        return logs.since(it, _nanoseconds(since)) if since is not None else START
+
+
+def _cursor(query: Query) -> Position | None:
+    """The position that was given. Raises ``InvalidRequest`` for two beginnings."""
+    given = [name for name in _BEGINNINGS if name in query.words or name in query.numbers]
+    if len(given) > 1:
+        raise InvalidRequest(f"{' and '.join(given)} name two beginnings", remedy="give one")
+    since, cursor = query.word("since"), query.word("cursor")
+    if since is not None:
+        _nanoseconds(since)
+    return None if cursor is None else decode(cursor)
+
+
+def _nanoseconds(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return max(0, round(moment.timestamp() * 10**6) * (SECOND_NS // 10**6))
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidRequest(
+        f"since: {text!r} is no time with a zone", remedy="as in 2026-11-28T12:00:00Z"
+    )
+
+
 def _is_over(ask: Ask, job: JobRef) -> bool:
     found = ask.door.reading.jobs(ask.caller, [job.id])
     state = found[0].state if found else JobState.CANCELLED
     return state in TERMINAL_STATES
-
-
-def _tail_offset(ask: Ask, job: JobRef, lines: int) -> int:
-    attempt = chosen_attempt(ask, job)
-    if attempt is None:
-        return 0
-    live = _live(ask, job, attempt)
-    return tail_offset(_kept(ask, attempt, live, 0) or live, lines)
-
-
-def tail_offset(log: Log, lines: int) -> int:
-    """Where the last ``lines`` lines begin, reading backwards from the end in blocks.
-
-    A last line without a newline counts. Looks through 4 MiB at most.
-    """
-    end = log.size()
-    if end == 0 or lines == 0:
-        return end
-    start, found = end, 0
-    for _ in range(_TAIL_BLOCKS):
-        size = min(_BLOCK, start)
-        block = log.read(offset=start - size, limit=size).data[:size]
-        start -= size
-        at = len(block) - 1 if start + size == end and block.endswith(b"\n") else len(block)
-        while (at := block.rfind(b"\n", 0, at)) >= 0:
-            found += 1
-            if found == lines:
-                return start + at + 1
-        if start == 0:
-            return 0
-    return start
-
-
-def whole_characters(data: bytes) -> int:
-    """How many bytes of ``data`` do not belong to a UTF-8 character that is cut off at its end."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0b1100_0000 == 0b1000_0000:
-            continue
-        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return len(data) - back if byte < 0xF5 and length > back else len(data)
-    return len(data)

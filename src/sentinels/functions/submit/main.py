@@ -6,26 +6,50 @@ Comes in: the environment. Goes out: the front door. Next: ``handler``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import functions_framework
 from flask import Request, Response
 
 from sentinels.clock import utc_now
+from sentinels.core.log_lines import TimedText
+from sentinels.core.log_reading import LogReader
+from sentinels.core.ports import Cluster
+from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
+from sentinels.core.telling import TellPorts
+from sentinels.db.asking import PostgresAsking
+from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.notices import PostgresNotices
 from sentinels.db.policies import PostgresPolicies
+from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
+from sentinels.db.sessions import PostgresSessions
+from sentinels.db.usage import PostgresUsageFile
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
-from sentinels.functions.submit.door import FrontDoor, Patience
+from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
 from sentinels.functions.submit.handler import handle
-from sentinels.functions.submit.health_probes import probes_from
+from sentinels.functions.submit.health_probes import probes_from, sql_probe
+from sentinels.functions.submit.kept_logs import KeptLogs
 from sentinels.functions.telemetry import Telemetry
-from sentinels.functions.wiring import begin, make_cluster, make_tracker
+from sentinels.functions.wiring import (
+    begin,
+    make_cluster,
+    make_log_store,
+    make_meter,
+    make_rules,
+    make_surroundings,
+    make_tracker,
+)
 from sentinels.services.events import HttpEvents
+from sentinels.services.messengers import names_in, sound_messengers_from
 from sentinels.settings import Settings, make_failpoint
+
+_COPY_SECONDS = 1.5
 
 
 def _build(settings: Settings, *, threads: int) -> FrontDoor:
@@ -34,26 +58,51 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
-    PulseCollector(reading, telemetry.registry)
+    asking = PostgresAsking(settings.report_database_url)
+    store = make_log_store(settings)
+    messengers, rules = sound_messengers_from(settings), make_rules(settings)
+    telling = TellPorts(PostgresNotices(engine), messengers, failpoint, time.sleep)
+    notices = NoticeDesk(PostgresPreferences(engine), telling, rules, names_in(messengers))
+    surroundings = make_surroundings(settings, policy)
+    PulseCollector(reading, telemetry.registry, PostgresCensus(engine), surroundings)
     return FrontDoor(
         ports=SubmitPorts(
-            queue=PostgresIntake(engine, failpoint),
+            queue=PostgresIntake(engine, failpoint, rules),
             images=site.images(settings),
             data=site.data(settings),
             events=HttpEvents(settings.sink),
             policy=policy,
             keeps_secrets=site.keeps_secrets,
             tracker_url=settings.tracker_url,
+            webhooks=notices.webhooks,
         ),
         reading=reading,
+        sessions=PostgresSessions(engine),
         cluster=cluster,
         tracker=tracker,
-        probes=probes_from(settings, lambda: tracker is not None and tracker.answers()),
+        probes=(
+            *probes_from(settings, lambda: tracker is not None and tracker.answers()),
+            sql_probe(settings, asking),
+        ),
         hears_jobs=_hears_jobs(settings),
         clock=utc_now,
         patience=Patience(threads // 2),
         telemetry=telemetry,
+        asking=asking,
+        prices=read_prices(settings.prices) or None,
+        logs=LogReader(cluster, store, _copies(settings, cluster), utc_now),
+        store=store,
+        logs_page=settings.logs_page_url,
+        notices=notices,
+        meter=make_meter(settings),
+        usage_file=PostgresUsageFile(engine),
     )
+
+
+def _copies(settings: Settings, cluster: Cluster) -> Callable[[str], TimedText | None] | None:
+    """How the tracker's copies of logs are found, where there are any: people wait for them."""
+    tracker = None if cluster.keeps_logs else make_tracker(settings, timeout=_COPY_SECONDS)
+    return KeptLogs(tracker).find if tracker else None
 
 
 def _hears_jobs(settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from sentinels.core.ports import Json
 from sentinels.functions.routing import Param
 from sentinels.functions.submit.schemas import SCHEMAS
 
+_REPEATABLE = ("Push", "Rerun")
 _RAW = {"Bytes": "application/octet-stream", "Samples": "text/plain"}
 
 
@@ -110,7 +111,7 @@ def _parameters(route: Documented) -> list[Json]:
         {"name": param.name, "in": "query", "description": param.about, "schema": _schema(param)}
         for param in route.query
     ]
-    return in_path + in_query + (_key() if route.takes == "Push" else [])
+    return in_path + in_query + (_key() if route.takes in _REPEATABLE else [])
 
 
 def _key() -> list[Json]:

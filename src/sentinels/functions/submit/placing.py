@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sentinels.core.job import JobState
-from sentinels.core.ports import Json
+from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_duration
 from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView
 from sentinels.functions.submit.door import FrontDoor
@@ -22,7 +22,7 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
     """Jobs with their places, asked for all at once; nothing is asked where none of them waits."""
     waiting = [job.id for job in jobs if job.state is JobState.QUEUED]
     if not waiting:
-        return [job_json(job, None) for job in jobs]
+        return [job_json(job, None, links_json(door, job)) for job in jobs]
     places, answers = door.reading.places(waiting), door.reading.answers(waiting)
     held, now = door.reading.held(waiting), door.clock()
     blocks: dict[int, Json] = {}
@@ -33,7 +33,24 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
             "waiting": places.waiting,
             "why": why,
         }
-    return [job_json(job, blocks.get(job.id)) for job in jobs]
+    return [job_json(job, blocks.get(job.id), links_json(door, job)) for job in jobs]
+
+
+def links_json(door: FrontDoor, job: JobView) -> dict[str, Json]:
+    """Where a browser finds more of the job."""
+    pages = pages_of(door, job.last_mlflow_url)
+    return {
+        "mlflow": pages.run if pages else None,
+        "experiment": pages.experiment if pages else None,
+        "logs": door.logs_page.replace("{job}", str(job.id)) or None,
+    }
+
+
+def pages_of(door: FrontDoor, page_url: str | None) -> RunPages | None:
+    """The tracker's pages of a run that had this page when it was opened."""
+    if not page_url:
+        return None
+    return door.tracker.pages(page_url) if door.tracker else RunPages(page_url, None)
 
 
 def place_json(door: FrontDoor, job: Mapping[str, Json]) -> dict[str, Json]:

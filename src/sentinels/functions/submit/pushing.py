@@ -11,7 +11,7 @@ from http import HTTPStatus
 from flask import Response
 
 from sentinels.core.errors import InvalidRequest
-from sentinels.core.job import JobState
+from sentinels.core.job import JobState, Reason
 from sentinels.core.ports import Json
 from sentinels.core.previewing import preview
 from sentinels.core.queueing import Pushed
@@ -26,15 +26,14 @@ _KEY_LIMIT = 200
 
 def push_jobs(ask: Ask) -> Response:
     """Store one push: a job, or a sweep's jobs; or only say what it would launch."""
-    key = _key(ask.request.headers.get("Idempotency-Key"))
+    key = idempotency_key(ask)
     body = _two_keys(read_json(read_body(ask.request)))
     ports = ask.door.ports
     if ask.query.word("dry_run") == "true":
         found = preview(ports, ask.caller, ask.door.cluster, **body)
         return reply({"workloads": found})
     pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
-    status = HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED
-    return reply(_pushed_json(ask, pushed), status)
+    return pushed_reply(ask, pushed)
 
 
 def cancel_job(ask: Ask) -> Response:
@@ -43,16 +42,23 @@ def cancel_job(ask: Ask) -> Response:
     state = cancel(ask.door.ports, ask.caller, job.id)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
     effect = "cancelled" if state is JobState.CANCELLED else "requested"
+    if state is JobState.CANCELLED:  # it waited; the end of a live one is counted when it is seen
+        ask.door.telemetry.tally.ended(state, Reason.CANCELLED)
     return reply({"job": shaped[0], "effect": effect})
 
 
-def _pushed_json(ask: Ask, pushed: Pushed) -> dict[str, Json]:
+def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
+    """The jobs that a push stored, or had stored before; what was stored is counted."""
+    ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
     place = place_json(ask.door, shaped[0])
-    return {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+    told: dict[str, Json] = {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+    return reply(told, HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED)
 
 
-def _key(given: str | None) -> str | None:
+def idempotency_key(ask: Ask) -> str | None:
+    """The key under which the same push brings the same jobs again, if there is one."""
+    given = ask.request.headers.get("Idempotency-Key")
     if given is None:
         return None
     if not given.isascii() or not given.isprintable() or not 1 <= len(given) <= _KEY_LIMIT:

@@ -1,7 +1,8 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``artifacts``, ``retiring``, ``health``; ``openapi`` for the document.
+``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
+``asking``, ``choosing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -12,15 +13,35 @@ from dataclasses import dataclass
 from flask import Response
 
 from sentinels.core.job import JobState
+from sentinels.core.reporting import DEFAULT_SINCE, Grouping
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
-from sentinels.functions.submit import artifacts, browsing, health, logs, pushing, retiring
+from sentinels.functions.submit import (
+    artifacts,
+    asking,
+    browsing,
+    choosing,
+    dossiers,
+    health,
+    logs,
+    measuring,
+    pushing,
+    rerunning,
+    retiring,
+    usage,
+)
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
+from sentinels.functions.submit.pages import entering
 
 _LARGEST = 2**53
 
 _ATTEMPT = Param("attempt", "Which attempt; the newest if not given.", 1, _LARGEST)
+_DRY_RUN = Param(
+    "dry_run",
+    "true: store nothing, and answer with what would be launched.",
+    choices=("true", "false"),
+)
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 
@@ -80,13 +101,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Push a job, or a sweep's jobs; the same Idempotency-Key brings the same jobs again.",
         pushing.push_jobs,
         {201: "Pushed", 200: "PushedOrPreview"},
-        (
-            Param(
-                "dry_run",
-                "true: store nothing, and answer with what would be launched.",
-                choices=("true", "false"),
-            ),
-        ),
+        (_DRY_RUN,),
         takes="Push",
     ),
     Route(
@@ -106,16 +121,34 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
     Route(
         "GET",
         "/v1/jobs/{ref}/logs",
-        "Read a job's output, from a byte offset or by its last lines.",
+        "Read a job's output, from its beginning, a cursor, a time, or by its last lines.",
         logs.read_log,
         {200: "Log"},
         (
             _ATTEMPT,
-            Param("offset", "Where to begin, in bytes.", 0, _LARGEST, 0),
+            Param("cursor", "cursor of the piece before."),
             Param("limit", "How many bytes at most.", 16, 1024 * 1024, 256 * 1024),
-            Param("tail", "Begin with the last so many lines instead.", 0, 100_000),
+            Param("tail", "Begin with the last so many lines.", 0, 100_000),
+            Param("since", "Begin with what was printed at this time or later."),
+            Param("timestamps", "true: each line begins with its time.", choices=("true", "false")),
             _WAIT,
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/dossier",
+        "How an attempt ended: the cause, what it printed last, what to do about it.",
+        dossiers.show_dossier,
+        {200: "Dossier"},
+        (_ATTEMPT,),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/usage",
+        "What an attempt uses over time, or used, and what would have sufficed.",
+        usage.show_usage,
+        {200: "Usage"},
+        (_ATTEMPT, Param("points", "How many samples of each quantity at most.", 2, 500, 120)),
     ),
     Route(
         "POST",
@@ -123,6 +156,15 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Cancel a waiting job, or ask for the end of a live one.",
         pushing.cancel_job,
         {200: "Cancelled"},
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{ref}/rerun",
+        "Push what a job was, with changes, on exactly the image that it ran.",
+        rerunning.rerun_job,
+        {201: "Pushed", 200: "PushedOrPreview"},
+        (_DRY_RUN,),
+        takes="Rerun",
     ),
     Route(
         "GET",
@@ -171,6 +213,67 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.list_notices,
         {200: "Notices"},
         (Param("job", "Only this job's.", 1, _LARGEST), _limit(50, 500)),
+    ),
+    Route(
+        "POST",
+        "/v1/sessions",
+        "A code with which a browser enters the pages, once and within a minute.",
+        entering.make_code,
+        {201: "Session"},
+    ),
+    Route(
+        "GET",
+        "/v1/metrics",
+        "The metrics of some jobs, as far as the tracker tells them soon.",
+        measuring.list_metrics,
+        {200: "Metrics"},
+        (Param("job", f"A job's id; {measuring.MOST_JOBS} at most.", repeats=True),),
+    ),
+    Route("GET", "/v1/sql", "What may be asked in SQL.", asking.list_views, {200: "Views"}),
+    Route(
+        "POST",
+        "/v1/sql",
+        "Ask one query in SQL over the public views.",
+        asking.ask_sql,
+        {200: "Answer"},
+        takes="Query",
+    ),
+    Route(
+        "GET",
+        "/v1/reports/{name}",
+        "Ask a saved query: usage, waits, failures or waste.",
+        asking.run_report,
+        {200: "Report"},
+        (
+            Param("by", "What the rows are about; team if not given.", choices=tuple(Grouping)),
+            Param("since", f"So long ago, or a date or time; {DEFAULT_SINCE} if not given."),
+            Param("until", "Likewise; now if not given."),
+            Param("team", "Only of this team."),
+            Param("print", "true: show the query and do not ask it.", choices=("true", "false")),
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/preferences",
+        "What you and your team chose to be told of, and where.",
+        choosing.show_choices,
+        {200: "Preferences"},
+    ),
+    Route(
+        "POST",
+        "/v1/preferences",
+        "Choose it; what is not named stays as it is.",
+        choosing.choose,
+        {200: "Preferences"},
+        takes="Choose",
+    ),
+    Route(
+        "POST",
+        "/v1/preferences/test",
+        "Send a test message to your addresses, or to your team's, and see what became of it.",
+        choosing.send_test,
+        {200: "Tried"},
+        takes="Test",
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

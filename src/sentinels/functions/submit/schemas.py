@@ -6,9 +6,15 @@ hold every real answer against. Before: ``shaping``. Next: ``openapi``.
 
 from __future__ import annotations
 
+from sentinels.core.address import Service
+from sentinels.core.dossier import Part
 from sentinels.core.job import JobState, Reason, ReasonClass
+from sentinels.core.log_reading import Source
+from sentinels.core.meter import Quantity
+from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.ports import Json
 from sentinels.core.reading import WAITING_BOUND
+from sentinels.core.sizing import Verdict
 
 Schema = dict[str, Json]
 
@@ -81,15 +87,33 @@ _JOB: dict[str, Schema] = {
     "params": _MAP,
     "labels": {"type": "object", "additionalProperties": _TEXT},
     "sweep": _or_null(_WHOLE),
+    "rerun_of": _or_null(_WHOLE),
     "submitted_at": _MOMENT,
     "started_at": _or_null(_MOMENT),
     "finished_at": _or_null(_MOMENT),
     "cancel_requested_at": _or_null(_MOMENT),
     "exit_code": _or_null(_WHOLE),
     "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
-    "links": _object({"mlflow": _or_null(_TEXT)}),
+    "links": _object(
+        {
+            "mlflow": {**_or_null(_TEXT), "description": "Its run's page, for a browser."},
+            "experiment": {**_or_null(_TEXT), "description": "Its experiment's page."},
+            "logs": {**_or_null(_TEXT), "description": "What it printed, in the log store's page."},
+        }
+    ),
     "event": _WHOLE,
 }
+
+_REQUEST = _object({"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)})
+_USED = _object(
+    {
+        "peak_memory_bytes": _or_null(_WHOLE),
+        "cpu_seconds": _or_null(_NUMBER),
+        "peak_gpu_memory_bytes": _or_null(_WHOLE),
+        "mean_gpu_percent": _or_null(_NUMBER),
+        "peak_cpu_cores": _or_null(_NUMBER),
+    }
+)
 
 _ATTEMPT: dict[str, Schema] = {
     "attempt": _WHOLE,
@@ -102,15 +126,10 @@ _ATTEMPT: dict[str, Schema] = {
     "started_at": _or_null(_MOMENT),
     "finished_at": _or_null(_MOMENT),
     "outputs": _one_of("complete", "incomplete", "pending", "none"),
-    "usage": _object(
-        {
-            "peak_memory_bytes": _or_null(_WHOLE),
-            "cpu_seconds": _or_null(_NUMBER),
-            "peak_gpu_memory_bytes": _or_null(_WHOLE),
-            "mean_gpu_percent": _or_null(_NUMBER),
-            "peak_cpu_cores": _or_null(_NUMBER),
-        }
+    "resources": _object(
+        {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
     ),
+    "usage": _USED,
     "mlflow_run_id": _or_null(_TEXT),
     "mlflow_url": _or_null(_TEXT),
 }
@@ -172,13 +191,143 @@ _NOTICE: dict[str, Schema] = {
     "delivered_at": _or_null(_MOMENT),
 }
 
+_ADDRESSES: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "As in #vision, @U024BE7LH, ann@example.org, webhook:ci.",
+}
+_KINDS_CHOSEN: Schema = {"type": "array", "items": _one_of(*NOTICE_KINDS)}
+_CHOSEN: dict[str, Schema] = {
+    "name": _TEXT,
+    "to": _ADDRESSES,
+    "on": {**_or_null(_KINDS_CHOSEN), "description": "null: the usual ones."},
+    "told": {**_KINDS_CHOSEN, "description": "The kinds that come of it."},
+}
+
 _LOG: dict[str, Schema] = {
     "job": _WHOLE,
     "attempt": {"type": "integer", "description": "0 for a job that was never launched."},
     "text": _TEXT,
-    "offset": _WHOLE,
-    "next_offset": _WHOLE,
+    "cursor": {"type": "string", "description": "Where the following piece begins."},
     "ended": _FLAG,
+    "source": {
+        **_or_null(_one_of(*Source)),
+        "description": "Where it was read; null: nowhere is anything.",
+    },
+    "unavailable": {
+        **_or_null(_TEXT),
+        "description": "What could not be asked, and so may be missing.",
+    },
+}
+
+_DOSSIER: dict[str, Schema] = {
+    "job": _named("Job"),
+    "attempt": {**_or_null(_named("Attempt")), "description": "null: it was never launched."},
+    "ended": {"type": "boolean", "description": "false: there is nothing to explain yet."},
+    "cause": {
+        **_or_null(
+            _object(
+                {
+                    "reason": _one_of(*Reason),
+                    "class": _one_of(*ReasonClass),
+                    "whose": {**_TEXT, "description": "Whose doing it was, for people."},
+                    "sentence": _TEXT,
+                    "detail": _TEXT,
+                }
+            )
+        ),
+        "description": "null: it succeeded, or has not ended.",
+    },
+    "exit_code": _or_null(_WHOLE),
+    "signal": {**_or_null(_TEXT), "description": "What the exit code says of a signal."},
+    "advice": {**_list_of(_TEXT), "description": "What to do about it, the best first."},
+    "said": {**_list_of(_TEXT), "description": "The lines of output that say most."},
+    "used": _list_of(
+        _object(
+            {
+                "what": _TEXT,
+                "used": _TEXT,
+                "asked": _TEXT,
+                "part": {**_or_null(_NUMBER), "description": "1 is all that it asked for."},
+            }
+        )
+    ),
+    "lines": _object(
+        {
+            "texts": {**_list_of(_TEXT), "description": "As it printed them, the oldest first."},
+            "source": _TEXT,
+            "whole": {"type": "boolean", "description": "Nothing was printed before them."},
+        }
+    ),
+    "events": _list_of(
+        _object(
+            {
+                "at": _or_null(_MOMENT),
+                "about": _TEXT,
+                "reason": _TEXT,
+                "message": _TEXT,
+                "warns": _FLAG,
+                "count": _WHOLE,
+            }
+        )
+    ),
+    "conditions": {
+        **_list_of(
+            _object({"name": _TEXT, "bad": _FLAG, "message": _TEXT, "since": _or_null(_MOMENT)})
+        ),
+        "description": "How its node stood when it had ended.",
+    },
+    "facts": {"type": "object", "description": "What the cluster said, in its own words."},
+    "gaps": {
+        **_list_of(_object({"part": _one_of(*Part), "why": _TEXT})),
+        "description": "What could not be had.",
+    },
+    "attempts": _list_of(_named("Attempt")),
+}
+
+_QUANTITY: dict[str, Schema] = {
+    "name": _one_of(*Quantity),
+    "unit": _one_of("cores", "bytes", "percent", "bytes a second"),
+    "asked": _or_null(_NUMBER),
+    "now": {"type": "number", "description": "The last sample."},
+    "mean": _NUMBER,
+    "p95": {"type": "number", "description": "Of twenty samples, one is larger."},
+    "peak": _NUMBER,
+    "samples": {
+        **_list_of({"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}),
+        "description": "Pairs of seconds since started_at and a value.",
+    },
+}
+
+_USAGE: dict[str, Schema] = {
+    "job": _WHOLE,
+    "attempt": {"type": "integer", "description": "0 for a job that was never launched."},
+    "live": _FLAG,
+    "started_at": _or_null(_MOMENT),
+    "finished_at": _or_null(_MOMENT),
+    "asked": _or_null(_REQUEST),
+    "used": _USED,
+    "source": {**_or_null(_TEXT), "description": "Who measured, or that it was kept."},
+    "unavailable": {
+        **_or_null(_object({"detail": _TEXT, "remedy": _or_null(_TEXT)})),
+        "description": "Why there are no quantities although there may be some.",
+    },
+    "notes": {**_list_of(_TEXT), "description": "What is not there, and why."},
+    "quantities": _list_of(_object(_QUANTITY)),
+    "sizing": {
+        **_list_of(
+            _object(
+                {
+                    "resource": _one_of("cpu", "memory", "gpu"),
+                    "share": {"type": "number", "description": "Of what was asked for."},
+                    "verdict": _one_of(*Verdict),
+                    "enough": {**_or_null(_TEXT), "description": "As a config says it."},
+                    "sentence": _TEXT,
+                }
+            )
+        ),
+        "description": "What was asked for against what was used, once it has ended.",
+    },
 }
 
 _FAULT: dict[str, Schema] = {
@@ -189,6 +338,19 @@ _FAULT: dict[str, Schema] = {
     "line": _or_null(_WHOLE),
 }
 
+_ANSWER: dict[str, Schema] = {
+    "columns": _list_of(
+        _object({"name": _TEXT, "type": {**_TEXT, "description": "PostgreSQL's word for it."}})
+    ),
+    "rows": {
+        "type": "array",
+        "items": _list_of({}),
+        "description": "Values in the columns' order, as PostgreSQL writes them in JSON.",
+    },
+    "cut": {**_or_null(_TEXT), "description": "Why rows are missing at the end; null: none are."},
+    "notes": _list_of(_TEXT),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -196,6 +358,16 @@ SCHEMAS: dict[str, Schema] = {
             "config": {"type": "object", "description": "The config file's keys, flags merged in."},
         },
         optional=("config",),
+    ),
+    "Rerun": _object(
+        {
+            "config": {"type": "object", "description": "What is to be different."},
+            "by_tag": {
+                **_FLAG,
+                "description": "Take what the image's name means now, not what the job ran.",
+            },
+        },
+        optional=("config", "by_tag"),
     ),
     "Pushed": _object(
         {"jobs": _list_of(_named("Job")), "replayed": _FLAG, "queue": _object(_PLACE)}
@@ -211,11 +383,23 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "PushedOrPreview": {"anyOf": [_named("Pushed"), _named("Preview")]},
     "Job": _object(_JOB),
-    "JobDetail": _object({**_JOB, "config": _MAP, "attempts": _list_of(_named("Attempt"))}),
+    "JobDetail": _object(
+        {
+            **_JOB,
+            "config": _MAP,
+            "attempts": _list_of(_named("Attempt")),
+            "unavailable": {
+                **_list_of(_TEXT),
+                "description": "What is missing, late or leads nowhere now, and why.",
+            },
+        }
+    ),
     "Jobs": _object({"jobs": _list_of(_named("Job")), "next_cursor": _or_null(_TEXT)}),
     "Attempt": _object(_ATTEMPT),
     "Events": _object({"events": _list_of(_object(_EVENT))}),
     "Log": _object(_LOG),
+    "Dossier": _object(_DOSSIER),
+    "Usage": _object(_USAGE),
     "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
     "Artifacts": _object(
         {
@@ -250,9 +434,77 @@ SCHEMAS: dict[str, Schema] = {
             "total": _COUNT,
             "running": _list_of(_named("Job")),
             "nodes": _list_of(_named("Node")),
+            "conditions": {
+                **_list_of(_TEXT),
+                "description": "What has been full, or without work, for long.",
+            },
         }
     ),
+    "Choice": _object({"to": _ADDRESSES, "on": _or_null(_KINDS_CHOSEN)}, optional=("to", "on")),
+    "Choose": _object(
+        {"user": _named("Choice"), "team": _named("Choice")}, optional=("user", "team")
+    ),
+    "Preferences": _object(
+        {
+            "user": _object(_CHOSEN),
+            "team": _object(_CHOSEN),
+            "default": {**_TEXT, "description": "The channel of who chose no address."},
+            "oncall": {
+                **_ADDRESSES,
+                "description": "Who is told of the cluster's troubles.",
+            },
+            "services": {**_list_of(_one_of(*Service)), "description": "What is set up."},
+            "webhooks": {**_list_of(_TEXT), "description": "Names for webhook:NAME."},
+            "kinds": {**_MAP, "description": "What each kind of notice means."},
+        }
+    ),
+    "Test": _object({"team": _FLAG}, optional=("team",)),
+    "Tried": _object(
+        {"tried": _list_of(_object({"address": _or_null(_TEXT), "arrived": _FLAG, "said": _TEXT}))}
+    ),
     "Notices": _object({"notices": _list_of(_object(_NOTICE))}),
+    "Session": _object({"code": _TEXT, "path": _TEXT}),
+    "Metrics": _object(
+        {
+            "metrics": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": _or_null(_NUMBER),
+                },
+                "description": "By job, by metric: the latest value; null: no finite number.",
+            },
+            "error": {**_or_null(_TEXT), "description": "Why some or all are missing."},
+        }
+    ),
+    "Query": _object({"query": _TEXT}),
+    "Answer": _object(_ANSWER),
+    "Report": _object(
+        {
+            "report": _TEXT,
+            "by": _TEXT,
+            "since": _MOMENT,
+            "until": _MOMENT,
+            "team": _or_null(_TEXT),
+            "sql": {**_TEXT, "description": "The query with its values, as POST /v1/sql takes it."},
+            **_ANSWER,
+        }
+    ),
+    "Views": _object(
+        {
+            "views": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "about": _TEXT,
+                        "columns": _list_of(
+                            _object({"name": _TEXT, "type": _TEXT, "about": _TEXT})
+                        ),
+                    }
+                )
+            )
+        }
+    ),
     "Health": _object(
         {
             "ok": _FLAG,
@@ -273,6 +525,8 @@ SCHEMAS: dict[str, Schema] = {
             "remedy": _or_null(_TEXT),
             "faults": _list_of(_object(_FAULT)),
             "candidates": _list_of(_TEXT),
-        }
+            "position": {**_WHOLE, "description": "The character of a query that is wrong."},
+        },
+        optional=("position",),
     ),
 }

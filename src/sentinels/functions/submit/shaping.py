@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from sentinels.core.capacity import Resources
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
-from sentinels.core.ports import Json
+from sentinels.core.observation import Usage
+from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_cpu, format_memory
 from sentinels.core.reading import (
     AttemptView,
@@ -24,7 +25,7 @@ from sentinels.core.reading import (
 )
 
 
-def job_json(job: JobView, queue: Json) -> dict[str, Json]:
+def job_json(job: JobView, queue: Json, links: Json) -> dict[str, Json]:
     """A job; ``queue`` is its place while it waits, else None."""
     return {
         "id": job.id,
@@ -45,13 +46,14 @@ def job_json(job: JobView, queue: Json) -> dict[str, Json]:
         "params": job.config.get("params") or {},
         "labels": job.config.get("labels") or {},
         "sweep": job.sweep_id,
+        "rerun_of": job.rerun_of,
         "submitted_at": time_json(job.submitted_at),
         "started_at": time_json(job.started_at),
         "finished_at": time_json(job.finished_at),
         "cancel_requested_at": time_json(job.cancel_requested_at),
         "exit_code": job.last_exit_code,
         "queue": queue,
-        "links": {"mlflow": job.last_mlflow_url or None},
+        "links": links,
         "event": job.last_event,
     }
 
@@ -66,9 +68,8 @@ def request_json(resources: Resources) -> dict[str, Json]:
     }
 
 
-def attempt_json(attempt: AttemptView) -> dict[str, Json]:
-    """One attempt of a job."""
-    usage = attempt.usage
+def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json]:
+    """One attempt of a job; ``pages`` are the tracker's."""
     return {
         "attempt": attempt.attempt,
         "state": _attempt_state(attempt),
@@ -80,15 +81,21 @@ def attempt_json(attempt: AttemptView) -> dict[str, Json]:
         "started_at": time_json(attempt.started_at),
         "finished_at": time_json(attempt.finished_at),
         "outputs": _outputs(attempt),
-        "usage": {
-            "peak_memory_bytes": usage.peak_memory_bytes,
-            "cpu_seconds": usage.cpu_seconds,
-            "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
-            "mean_gpu_percent": usage.mean_gpu_percent,
-            "peak_cpu_cores": usage.peak_cpu_cores,
-        },
+        "resources": request_json(attempt.resources),
+        "usage": usage_json(attempt.usage),
         "mlflow_run_id": attempt.mlflow_run_id,
-        "mlflow_url": attempt.mlflow_url or None,
+        "mlflow_url": pages.run if pages else None,
+    }
+
+
+def usage_json(usage: Usage) -> dict[str, Json]:
+    """What an attempt used at most and in all."""
+    return {
+        "peak_memory_bytes": usage.peak_memory_bytes,
+        "cpu_seconds": usage.cpu_seconds,
+        "peak_gpu_memory_bytes": usage.peak_gpu_memory_bytes,
+        "mean_gpu_percent": usage.mean_gpu_percent,
+        "peak_cpu_cores": usage.peak_cpu_cores,
     }
 
 
