@@ -23,6 +23,7 @@ from sentinels.core.shortage_words import (
     idle_line,
     idle_text,
 )
+from sentinels.core.quota import TeamUse
 from sentinels.core.simulating import MOST_LAUNCHES, Scene, Simulation, Tenant
 from sentinels.core.workload import WorkloadRef
 from tests.unit.planning_reference import simulate
@@ -307,16 +308,17 @@ def starts(found: Scene, *, more: Sequence[FreeNode] = (), without: Tenant | Non
         FreeNode(node.name, free_of(node, left), node.allocatable, node.allocatable)
         for node in found.nodes
     ]
-    in_use: dict[str, Resources] = {}
+    uses: dict[str, TeamUse] = {}
     for each in found.tenants:
-        held = in_use.get(each.team, Resources())
-        in_use[each.team] = Resources(
-            held.cpu_millis + each.resources.cpu_millis,
-            held.memory_bytes + each.resources.memory_bytes,
-            held.gpus + each.resources.gpus,
+        use = uses.get(each.team, TeamUse())
+        held = Resources(
+            use.held.cpu_millis + each.resources.cpu_millis,
+            use.held.memory_bytes + each.resources.memory_bytes,
+            use.held.gpus + each.resources.gpus,
         )
-    outcome = simulate(found.heads, [*nodes, *more], in_use, found.policy, found.now, MOST_LAUNCHES)
-    return sum(outcome.granted.values())
+        uses[each.team] = TeamUse(held, use.running + 1)
+    outcome = simulate(found.heads, [*nodes, *more], uses, found.policy, found.now, MOST_LAUNCHES)
+    return sum(map(len, outcome.granted.values()))
 
 
 @given(small_clusters())

@@ -34,11 +34,11 @@ def test_each_function_has_its_own() -> None:
 
 @pytest.mark.parametrize(("size", "limit"), [("", 0), ("10Gi", 10 * 2**30), ("1T", 10**12)])
 def test_the_volume_is_told_in_bytes(size: str, limit: int) -> None:
-    made = make_surroundings(Settings(database_volume=size), Policy())
+    made = make_surroundings(Settings(database_volume=size), Policy)
     assert made.database_limit_bytes == limit
     assert made.priority_classes() == Policy().priority_classes
 
 
 def test_a_volume_of_no_size_ends_the_function_with_a_sentence() -> None:
     with pytest.raises(SystemExit, match="SENTINELS_DATABASE_VOLUME='ten' is no amount of memory"):
-        make_surroundings(Settings(database_volume="ten"), Policy())
+        make_surroundings(Settings(database_volume="ten"), Policy)
