@@ -20,8 +20,9 @@ from sentinels.core.policy import (
 )
 from sentinels.core.quantity import parse_cpu, parse_duration, parse_memory
 from sentinels.core.quota import Quota
+from sentinels.core.rights import Role
 
-ROLES = ("member", "lead", "operator")
+ROLES = tuple(Role)
 _KEYS = (
     *("classes", "default_class", "rules", "access", "teams", "ageing", "share", "reserve"),
     *("time_limit", "preemption"),

@@ -25,6 +25,7 @@ from sentinels.core.ports import TrackerRun
 from sentinels.core.preempting import Clearance
 from sentinels.core.quota import TeamUse
 from sentinels.core.retrying import PastAttempt
+from sentinels.core.rights import Role
 from sentinels.core.submission import Submission
 from sentinels.core.workload import Image, WorkloadRef
 
@@ -37,6 +38,7 @@ class Caller:
     user: str
     team_id: int
     team: str
+    role: Role = Role.MEMBER
 
 
 @dataclass(frozen=True, slots=True)

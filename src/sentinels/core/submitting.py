@@ -149,7 +149,7 @@ def _policy_faults(ports: SubmitPorts, caller: Caller, submission: Submission) -
 
 
 def _person(caller: Caller) -> Person:
-    return Person(caller.user, caller.team)
+    return Person(caller.user, caller.team, caller.role)
 
 
 def _data_faults(data: DataStore, paths: Sequence[str]) -> list[Fault]:
