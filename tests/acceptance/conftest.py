@@ -146,7 +146,9 @@ def _part_name(process: psutil.Process) -> str:
         line = process.cmdline()
     except psutil.Error:
         return ""
-    module = line[line.index("sentinels.local.child") + 2] if len(line) > 4 else ""
+    if "sentinels.local.child" not in line:  # between its fork and its exec
+        return ""
+    module = line[line.index("sentinels.local.child") + 2]
     return line[line.index("--target") + 1] if "--target" in line else module
 
 

@@ -105,20 +105,22 @@ class Installation:
         return found
 
     def sentinels(self, *words: str, code: int = 0, seconds: float = 120) -> str:
-        """What the command prints on this machine, which is outside of the cluster."""
+        """What the command answers on this machine, which is outside of the cluster: also what it
+        says beside that where it fails.
+        """
         done = subprocess.run(
             [str(Path(sys.executable).with_name("sentinels")), *words],
             env={**os.environ, "COLUMNS": "200", **self._login()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=seconds,
             check=False,
             cwd="/",
         )
-        assert done.returncode == code, done.stdout
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr if code else done.stdout
 
     def push(self, *words: str) -> list[int]:
         """Push; the ids."""

@@ -66,7 +66,7 @@ def a_watch(helm: Helm, folder: Path, slack: SlackStandIn, values: Values) -> It
     """Everything between a sample and Slack, with the files that the chart would give it."""
     files = chart_files(helm, values)
     with ExitStack() as stack:
-        exporter = stack.enter_context(Exporter(dict(_WELL)))
+        exporter = stack.enter_context(Exporter(_WELL))
         exporter.samples["sentinels_last_pass_timestamp_seconds"] = lambda _: time.time()
         try:
             settings = _settings(folder, slack, files["alertmanager"])

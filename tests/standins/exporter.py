@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
+
+from tests.standins.stand_in import StandIn
 
 Value = float | Callable[[float], float]
 """A number, or how it follows from the seconds since the exporter began."""
@@ -21,37 +20,21 @@ def growing(a_second: float, *, since: float = 1000.0) -> Value:
     return lambda seconds: since + a_second * seconds
 
 
-@dataclass
-class Exporter:
-    """Runs in a thread while entered. ``samples`` are values by series, as in ``x{y="z"}``."""
+class Exporter(StandIn):
+    """``samples`` are values by series, as in ``x{y="z"}``."""
 
-    samples: dict[str, Value] = field(default_factory=dict)
-    scrapes: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, samples: Mapping[str, Value] | None = None) -> None:
+        self.samples: dict[str, Value] = dict(samples or {})
+        self.scrapes = 0
         self._began = time.monotonic()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.exporter = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Exporter:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.exporter = self
+        super().__init__(server)
 
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self.port}"
 
     def page(self) -> str:
         """What a scrape is answered."""

@@ -14,9 +14,10 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Condition, Thread
-from types import TracebackType
+from threading import Condition
 from typing import IO, cast
+
+from tests.standins.stand_in import StandIn
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Session:
     recipients: list[str] = field(default_factory=list)
 
 
-class MailStandIn:
+class MailStandIn(StandIn):
     """Runs in a thread while entered. With a certificate and its key it offers STARTTLS, or speaks
     TLS from the first byte.
     """
@@ -57,27 +58,9 @@ class MailStandIn:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
         self._arrived = Condition()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.stand_in = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> MailStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.stand_in = self
+        super().__init__(server)
 
     @property
     def url(self) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from types import TracebackType
+
+from tests.standins.stand_in import StandIn
 
 
-class Pages:
+class Pages(StandIn):
     """Runs in a thread while entered. ``pages`` are status and body, by path."""
 
     def __init__(self) -> None:
@@ -19,33 +19,13 @@ class Pages:
         self.authorizations: list[str] = []
         self.hangs = False
         self.drips = False
-        self.over = Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.pages = self
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.pages = self
+        super().__init__(server)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Pages:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

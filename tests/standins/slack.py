@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Event, Thread
-from types import TracebackType
+from threading import Condition
 from urllib.parse import parse_qsl
+
+from tests.standins.stand_in import StandIn
 
 CHAT = "/api/chat.postMessage"
 AUTH = "/api/auth.test"
@@ -86,7 +87,7 @@ LOSES_ITS_ANSWER = Answer(keeps=True, closes=True)
 """The message arrives, and the sender never hears so."""
 
 
-class SlackStandIn:
+class SlackStandIn(StandIn):
     """Runs in a thread while entered; ``messages`` is what arrived, in order."""
 
     def __init__(self, *, gap: float = 0.0) -> None:
@@ -97,35 +98,19 @@ class SlackStandIn:
         self.down = False
         self._arrived = Condition()
         self._next: deque[Answer] = deque()
-        self._over = Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.slack = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> SlackStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.slack = self
+        super().__init__(server)
 
     @property
     def api_url(self) -> str:
         """For ``SENTINELS_SLACK_API_URL``."""
-        return f"http://127.0.0.1:{self._server.server_port}/api/"
+        return f"http://127.0.0.1:{self.port}/api/"
 
     @property
     def webhook_url(self) -> str:
         """For ``SENTINELS_SLACK_WEBHOOK``."""
-        return f"http://127.0.0.1:{self._server.server_port}{WEBHOOK}"
+        return f"http://127.0.0.1:{self.port}{WEBHOOK}"
 
     def answer_next(self, *answers: Answer) -> None:
         """What the next requests get; after them, every message is taken."""
@@ -150,7 +135,7 @@ class SlackStandIn:
                 self.messages.append(Message(kept, text, fields, authorization, now, ts))
                 self._arrived.notify_all()
         if answer.hangs:
-            self._over.wait(30)
+            self.over.wait(30)
         return answer
 
     def _answer(self, path: str, authorization: str, fields: Mapping[str, object]) -> Answer:
