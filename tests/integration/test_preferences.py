@@ -11,6 +11,7 @@ import pytest
 
 from sentinels.core.address import Service
 from sentinels.core.notifying import deliver_due
+from sentinels.core.rights import Role
 from sentinels.db.people import ensure_user
 from sentinels.services.slack import SlackBot
 from sentinels.services.smtp import mail_from
@@ -21,6 +22,7 @@ from tests.standins.mail import MailStandIn
 from tests.standins.slack import SlackStandIn, refused
 from tests.support.desk import Desk, ref
 from tests.support.front import Client, LoggedCluster, make_door, serving
+from tests.support.people import promote
 
 Person = Callable[..., subprocess.CompletedProcess[str]]
 PATH = "/v1/preferences"
@@ -46,6 +48,7 @@ def client(desk: Desk, slack: SlackStandIn, mail: MailStandIn) -> Iterator[Clien
     mailer = mail_from(Settings(smtp_url=mail.url, smtp_from="s@example.org"))
     assert mailer is not None
     desk.others[Service.MAIL] = mailer
+    promote(desk.engine, "ann", Role.LEAD)
     with serving(make_door(desk, cluster, None)) as port:
         yield Client(port, TOKEN)
 

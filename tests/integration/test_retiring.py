@@ -22,11 +22,13 @@ import pytest
 from sentinels.clock import utc_now
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.observation import Finished, Running
+from sentinels.core.rights import Role
 from sentinels.db.people import caller_of, ensure_user
 from tests.conftest import TOKEN
 from tests.integration.test_cli import SCRIPT, Terminal
 from tests.support.desk import Desk, ref
 from tests.support.front import Client, LoggedCluster, make_door, serving
+from tests.support.people import promote
 from tests.support.scripted import GIB, node
 
 SECONDS = 30
@@ -43,6 +45,7 @@ def cluster(desk: Desk) -> LoggedCluster:
 
 @pytest.fixture
 def client(desk: Desk, cluster: LoggedCluster) -> Iterator[Client]:
+    promote(desk.engine, "ann", Role.OPERATOR)
     with serving(make_door(desk, cluster, None)) as port:
         desk.tick()
         yield Client(port, TOKEN)
@@ -139,7 +142,7 @@ def test_it_says_what_is_still_there_of_every_team_and_until_when(
     assert by - started == timedelta(hours=2)
     assert (second["job"], second["user"], second["ends_by"]) == (endless, "eve", None)
     assert "a-secret-name" not in str(found)
-    assert found["node"]["jobs"] == [limited]
+    assert found["node"]["jobs"] == [limited, endless]
     assert (found["closed"], found["empty"]) == (False, False)
 
 

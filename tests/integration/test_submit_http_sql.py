@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from sentinels.core.reporting import REPORTS
+from sentinels.core.rights import Role
 from sentinels.settings import Settings
 from tests.conftest import TOKEN
 from tests.support.desk import Desk
 from tests.support.front import Client, FileTracker, LoggedCluster, make_door, serving
+from tests.support.people import promote
 from tests.support.reporters import Asked, reporting
 
 
@@ -28,11 +30,13 @@ def client_at(desk: Desk, **settings: str) -> Iterator[Client]:
 
 @pytest.fixture
 def client(desk: Desk, asked: Asked) -> Iterator[Client]:
+    promote(desk.engine, "ann", Role.OPERATOR)
     yield from client_at(desk, report_database_url=asked.url)
 
 
 @pytest.fixture
 def paying(desk: Desk, asked: Asked) -> Iterator[Client]:
+    promote(desk.engine, "ann", Role.OPERATOR)
     yield from client_at(desk, report_database_url=asked.url, prices="cpu=2,gpu=1")
 
 
@@ -127,6 +131,7 @@ def test_the_views_are_listed_with_every_columns_meaning(client: Client) -> None
 
 
 def test_where_no_role_is_set_up_it_is_said_what_an_administrator_does(desk: Desk) -> None:
+    promote(desk.engine, "ann", Role.OPERATOR)
     for client in client_at(desk):
         for answer in (
             client.post("/v1/sql", {"query": "SELECT 1"}),

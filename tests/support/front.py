@@ -40,6 +40,7 @@ from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.people import PostgresPeople
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
@@ -285,6 +286,7 @@ def make_door(
     return FrontDoor(
         ports=ports,
         reading=reading,
+        people=PostgresPeople(desk.engine),
         sessions=PostgresSessions(desk.engine),
         cluster=cluster,
         tracker=tracker,

@@ -23,13 +23,14 @@ from sentinels.clusters.kubernetes.team import (
     team_objects,
 )
 from sentinels.core.quantity import format_cpu, format_memory
+from sentinels.core.rights import read_member
 
 _ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The team's row: its weight (None: as it is), its users by name."""
+    """The team's row: its weight (None: as it is), its users by name, as in ``ann:lead``."""
 
     weight: float | None = None
     users: Sequence[str] = ()
@@ -56,12 +57,13 @@ def add_to_database(database_url: str, team: str, membership: Membership) -> Non
     """
     from sentinels.db.teams import set_team
 
-    tokens = {user: secrets.token_urlsafe(32) for user in membership.users}
-    done = set_team(database_url, team, weight=membership.weight, user_tokens=tokens)
+    roles = dict(map(read_member, membership.users))
+    tokens = {user: secrets.token_urlsafe(32) for user in roles}
+    done = set_team(database_url, team, weight=membership.weight, user_tokens=tokens, roles=roles)
     same = done.created or done.weight == done.weight_before
     change = "created" if done.created else "unchanged" if same else "changed"
     say(_line("team", team, change, f"weight {done.weight:g}"))
-    for user in membership.users:
+    for user in roles:
         is_new = user in done.new_users
         token = f"token {tokens[user]}" if is_new else "the token stays"
         say(_line("user", user, "created" if is_new else "unchanged", token))

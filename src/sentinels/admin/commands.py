@@ -102,7 +102,11 @@ def add(
     ] = None,
     user: Annotated[
         list[str] | None,
-        typer.Option("--user", help="Somebody in it; a new user's token is printed. Repeatable."),
+        typer.Option(
+            "--user",
+            help="Somebody in it, as in ann or ann:lead or ann:operator; a new user's token is"
+            " printed. Repeatable.",
+        ),
     ] = None,
     kubeconfig: Kubeconfig = None,
     database_url: DatabaseUrl = "",

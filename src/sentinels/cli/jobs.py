@@ -20,6 +20,9 @@ def jobs(
     name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
     experiment: Annotated[str | None, typer.Option(help="Only of this experiment.")] = None,
     user: Annotated[str | None, typer.Option(help="Only of this user.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="Only of this team; operators see every team's.")
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="Only with this label, as in ticket=ML-12.")
     ] = None,
@@ -34,6 +37,7 @@ def jobs(
         "name": name,
         "experiment": experiment,
         "user": user,
+        "team": team,
         "label": label,
         "sweep": sweep,
     }

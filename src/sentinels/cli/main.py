@@ -181,6 +181,24 @@ COMMANDS: Mapping[str, Command] = {
         "Running it",
         extra="kubernetes",
     ),
+    "user": Command(
+        "sentinels.cli.user:app",
+        "Show who there is; put people into teams and roles.",
+        "sentinels user set ann --team vision --role lead",
+        "Running it",
+    ),
+    "audit": Command(
+        "sentinels.cli.audit:audit",
+        "Show who changed what.",
+        "sentinels audit --since 7d --user ann",
+        "Running it",
+    ),
+    "token": Command(
+        "sentinels.cli.token:app",
+        "Make, list and revoke the tokens that you are known by.",
+        "sentinels token create --name laptop --expires 90d",
+        "Running it",
+    ),
     "login": Command(
         "sentinels.cli.login:login",
         "Remember a server's address and your token.",

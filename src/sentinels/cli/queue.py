@@ -29,18 +29,21 @@ def queue(
     next_: Annotated[
         int, typer.Option("--next", "-n", min=1, max=500, help="How many waiting jobs to show.")
     ] = 20,
+    team: Annotated[
+        str | None, typer.Option(help="Only this team's; operators see every team's.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show who is next, who runs, and what is free."""
-    client = Client()
+    client, query = Client(), {"limit": next_, "team": team}
     if not watch:
-        _show(client.get("/v1/queue", {"limit": next_}), output)
+        _show(client.get("/v1/queue", query), output)
         return
     patience = Patience()
     while True:
         try:
-            answer = client.get("/v1/queue", {"limit": next_})
+            answer = client.get("/v1/queue", query)
         except Unavailable as trouble:
             if patience.bear(trouble):
                 note(f"{trouble}; trying again …")

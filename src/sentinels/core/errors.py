@@ -8,6 +8,7 @@
     ├── Ambiguous              a name or prefix that fits several jobs   HTTP 409  exit 2
     ├── Conflict               true of another state than this one       HTTP 409  exit 2
     ├── NotAllowed             who you are does not permit it            HTTP 403  exit 5
+    │   └── UnknownCaller        nobody knows who you are                HTTP 401  exit 5
     ├── LaunchRejected         the cluster says this workload is invalid
     ├── MessageRefused         the messenger says this message is invalid
     │   └── ThreadLost           there is nothing any more that it could be a reply to
@@ -20,6 +21,7 @@
         ├── MessengerUnavailable Slack, the mail server, a webhook
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
         ├── MeterUnavailable     Prometheus
+        ├── IssuerUnavailable    who vouches for people: OpenID Connect's issuer, Kubernetes
         └── NotYet               what is on its way and has not arrived
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
@@ -104,6 +106,12 @@ class NotAllowed(SentinelsError):
     """The caller is unknown or may not do this."""
 
 
+class UnknownCaller(NotAllowed):
+    """The request carries no token, or one that is nobody's or is over."""
+
+    remedy = "log in: sentinels login, or give the token with --token or SENTINELS_TOKEN"
+
+
 class LaunchRejected(SentinelsError):
     """The cluster will never accept this workload as it is; repeating the launch is pointless."""
 
@@ -162,6 +170,10 @@ class LogStoreUnavailable(Unavailable):
 
 class MeterUnavailable(Unavailable):
     """What measures use does not answer."""
+
+
+class IssuerUnavailable(Unavailable):
+    """Who has to say whose token this is does not answer."""
 
 
 class NotYet(Unavailable):

@@ -19,6 +19,7 @@ from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.log_lines import Marks
 from sentinels.core.log_position import Position
 from sentinels.core.observation import Finished, Observation
+from sentinels.core.rights import Holder
 from sentinels.core.submission import ParamValue
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
@@ -352,7 +353,10 @@ class Events(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """A job as found by id, name or prefix, seen by one caller."""
+    """A job as found by id, name or prefix, seen by one caller, and whose it is."""
 
     id: JobId
     attempt: int
+    holder: Holder
+    user: str
+    team: str

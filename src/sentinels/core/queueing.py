@@ -25,7 +25,7 @@ from sentinels.core.ports import TrackerRun
 from sentinels.core.preempting import Clearance
 from sentinels.core.quota import TeamUse
 from sentinels.core.retrying import PastAttempt
-from sentinels.core.rights import Role
+from sentinels.core.rights import Act, Holder, Reach, Role, may, reach
 from sentinels.core.submission import Submission
 from sentinels.core.workload import Image, WorkloadRef
 
@@ -39,6 +39,24 @@ class Caller:
     team_id: int
     team: str
     role: Role = Role.MEMBER
+
+    @property
+    def holder(self) -> Holder:
+        """The caller as whose things are."""
+        return Holder(self.user_id, self.team_id)
+
+    def may(self, act: Act, holder: Holder | None = None) -> bool:
+        """Whether the caller may do this to what is the holder's; see ``rights.may``."""
+        return may(self.role, self.holder, act, holder)
+
+    def reach(self, act: Act) -> Reach:
+        """Whose things the caller may do this to; see ``rights.reach``."""
+        return reach(self.role, self.holder, act)
+
+    @property
+    def seen_team(self) -> int | None:
+        """The team whose things the caller sees; None: every team's."""
+        return self.reach(Act.SEE).team_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +109,19 @@ class IntakeQueue(Protocol):
         """How many jobs of the caller's team wait, deferred ones too, counted up to ``most``."""
         ...
 
-    def wish_node(self, node: str, wish: NodeWish) -> bool:
-        """Remember what an operator wants of a node; False where there is none of this name."""
+    def wish_node(self, caller: Caller, node: str, wish: NodeWish) -> bool:
+        """Remember what the caller wants of a node; False where there is none of this name."""
         ...
 
     def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
-        """Which of these are no jobs of the caller's team."""
+        """Which of these are no jobs that the caller may see."""
         ...
 
     def cancel(self, caller: Caller, job_id: JobId) -> JobState:
         """Cancel a waiting job, or ask for the end of a live one; its state after that.
 
-        Raises ``NotFound``, and ``Conflict`` for a job that has ended.
+        Raises ``NotFound``, also for what the caller may not change, and ``Conflict`` for a job
+        that has ended.
         """
         ...
 

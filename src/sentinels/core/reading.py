@@ -1,7 +1,7 @@
 """What the front door reads back from PostgreSQL: the rows as values, and the Protocol over them.
 
-Every question carries the caller's team; a job of another team is as good as none. Nothing here
-counts a table: waiting jobs are counted up to ``WAITING_BOUND`` and no further. Adapter:
+Every question carries what the caller may see; a job of another team is as good as none. Nothing
+here counts a table: waiting jobs are counted up to ``WAITING_BOUND`` and no further. Adapter:
 ``db/reading``. Before: ``queueing``. Next: ``functions/submit``.
 """
 
@@ -93,6 +93,7 @@ class JobFilter:
     user: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     sweep: int | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node, what our workloads on it hold, and the caller's team's jobs among them.
+    """A node, what our workloads on it hold, and those of them that the caller may see.
 
     ``wish`` is what an operator wants of it and has not got yet, or wants to stay so.
     """
@@ -224,10 +225,6 @@ class Pulse:
 class Reading(Protocol):
     """What the front door's answers are made of. All raise ``QueueUnavailable``."""
 
-    def caller_of(self, token: str) -> Caller | None:
-        """Whose token this is."""
-        ...
-
     def find(self, caller: Caller, ref: str) -> JobRef:
         """The job meant by an id, a name (its newest) or the beginning of one name.
 
@@ -236,7 +233,7 @@ class Reading(Protocol):
         ...
 
     def jobs(self, caller: Caller, ids: Sequence[int]) -> Sequence[JobView]:
-        """These jobs, in this order, without those that are not the caller's team's."""
+        """These jobs, in this order, without those that the caller may not see."""
         ...
 
     def list_ids(
@@ -268,12 +265,12 @@ class Reading(Protocol):
         """Where these jobs stand; one that is beyond ``WAITING_BOUND`` is left out."""
         ...
 
-    def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
-        """The first waiting jobs of the caller's team, in order; deferred ones come last."""
+    def next_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
+        """The first waiting jobs that the caller may see, in order; deferred ones come last."""
         ...
 
-    def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
-        """The team's jobs that were claimed and have not ended."""
+    def live_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
+        """Those jobs that were claimed and have not ended."""
         ...
 
     def answers(self, ids: Sequence[int]) -> Mapping[int, Answer]:

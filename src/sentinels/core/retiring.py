@@ -14,7 +14,7 @@ from sentinels.core.capacity import Node, Snapshot, fits, free_nodes
 from sentinels.core.errors import NotFound
 from sentinels.core.explaining import explain
 from sentinels.core.planning import LaneHead
-from sentinels.core.queueing import NodeWish
+from sentinels.core.queueing import Caller, NodeWish
 from sentinels.core.reading import NodeJob, NodeView
 from sentinels.core.submitting import SubmitPorts
 
@@ -54,12 +54,12 @@ class Leaving:
         return self.is_closed and not (self.running or self.launching)
 
 
-def wish_node(ports: SubmitPorts, node: str, wish: NodeWish) -> None:
+def wish_node(ports: SubmitPorts, caller: Caller, node: str, wish: NodeWish) -> None:
     """Close the node to new work, or open it again; the next pass does it. May be repeated.
 
     Raises ``NotFound`` with what there is.
     """
-    if not ports.queue.wish_node(node, wish):
+    if not ports.queue.wish_node(caller, node, wish):
         raise _no_such_node(node, [each.name for each in ports.queue.nodes()])
     ports.events.queue_changed()
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import lru_cache
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select, true
 
 from sentinels.core.audience import NoticeRules
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.errors import Conflict, NotFound
 from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_in_queue
+from sentinels.core.people import Deed
 from sentinels.core.ports import Failpoint
 from sentinels.core.queueing import Caller, NodeWish, Push, Pushed
+from sentinels.core.rights import Act, Reach
 from sentinels.core.submission_reading import submission_to_config
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.audit import record
 from sentinels.db.ends import post_waiting_end, subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape
@@ -72,6 +76,7 @@ class PostgresIntake:
             ids = tuple(JobId(row.id) for row in stored)
             if not ids:
                 return self._earlier(connection, caller, push)
+            record(connection, caller, _pushed(push, ids))
             self._failpoint("submit.before_commit")
         self._failpoint("submit.after_commit")
         return Pushed(ids, replayed=False)
@@ -87,17 +92,20 @@ class PostgresIntake:
         with transaction(self._engine) as connection:
             return int(connection.execute(statement("count_waiting"), asked).scalar_one())
 
-    def wish_node(self, node: str, wish: NodeWish) -> bool:
+    def wish_node(self, caller: Caller, node: str, wish: NodeWish) -> bool:
         """See ``IntakeQueue.wish_node``."""
         wished = {"name": node, "wish": wish.value}
         with transaction(self._engine) as connection:
-            return connection.execute(statement("wish_node"), wished).first() is not None
+            if connection.execute(statement("wish_node"), wished).first() is None:
+                return False
+            record(connection, caller, Deed(f"node.{wish.value}", node))
+        return True
 
     def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
         """See ``IntakeQueue.unknown_jobs``."""
         if not job_ids:
             return frozenset()
-        mine = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.team_id == caller.team_id)
+        mine = select(jobs.c.id).where(jobs.c.id.in_(job_ids), within(caller.reach(Act.SEE)))
         with transaction(self._engine) as connection:
             return frozenset(job_ids) - set(connection.execute(mine).scalars())
 
@@ -123,6 +131,13 @@ class PostgresIntake:
         return earlier
 
 
+def within(reach: Reach) -> ColumnElement[bool]:
+    """Whether a job is one of those that somebody's act may touch."""
+    of_team = true() if reach.team_id is None else jobs.c.team_id == reach.team_id
+    of_user = true() if reach.user_id is None else jobs.c.user_id == reach.user_id
+    return and_(of_team, of_user)
+
+
 def _job_records(push: Push) -> str:
     return json.dumps(
         [
@@ -135,6 +150,11 @@ def _job_records(push: Push) -> str:
             for position, submission in enumerate(push.submissions)
         ]
     )
+
+
+def _pushed(push: Push, ids: Sequence[JobId]) -> Deed:
+    act = "push" if push.rerun_of is None else "rerun"
+    return Deed(act, push.submissions[0].name, ids[0], detail={"jobs": len(ids)})
 
 
 def _key(push: Push, position: int) -> str | None:
@@ -162,7 +182,8 @@ def _replay(
 
 
 def _cancel(connection: Connection, caller: Caller, job_id: JobId, rules: NoticeRules) -> JobState:
-    mine = select(jobs).where(jobs.c.id == job_id, jobs.c.team_id == caller.team_id)
+    reach = caller.reach(Act.CHANGE)
+    mine = select(jobs).where(jobs.c.id == job_id, within(reach))
     row = connection.execute(mine).mappings().first()
     if row is None:
         raise NotFound(f"there is no job {job_id}", remedy="see: sentinels jobs")
@@ -170,10 +191,11 @@ def _cancel(connection: Connection, caller: Caller, job_id: JobId, rules: Notice
     if state in TERMINAL_STATES:
         already = "is already cancelled" if state is JobState.CANCELLED else f"has already {state}"
         raise Conflict(f"job {job_id} {already}", remedy=f"see: sentinels status {job_id}")
+    record(connection, caller, Deed("cancel", row["name"], job_id, row["team_id"]))
     if state is JobState.QUEUED:
         _cancel_waiting(connection, caller, WorkloadRef(job_id, row["attempt"]), rules)
         return JobState.CANCELLED
-    asked = {"job_id": job_id, "actor": caller.user}
+    asked = {"job_id": job_id, "actor": caller.user, **asdict(reach)}
     if connection.execute(statement("request_cancel"), asked).first() is None:
         raise StaleMove
     return state

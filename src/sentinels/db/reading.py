@@ -36,13 +36,13 @@ from sentinels.core.reading import (
 )
 from sentinels.db import migrate
 from sentinels.db.engine import statement, transaction
-from sentinels.db.people import caller_of
 from sentinels.db.rows import lane_head_of, node_of, resources_of
-from sentinels.db.tables import job_events, jobs
+from sentinels.db.tables import job_events
 from sentinels.db.view_rows import (
     attempt_of,
     event_of,
     job_of,
+    job_ref_of,
     node_job_of,
     notice_of,
     pulse_of,
@@ -69,10 +69,6 @@ class PostgresReading:
             "bound": WAITING_BOUND,
         }
 
-    def caller_of(self, token: str) -> Caller | None:
-        """See ``Reading.caller_of``."""
-        return caller_of(self._engine, token)
-
     def find(self, caller: Caller, ref: str) -> JobRef:
         """See ``Reading.find``."""
         found = self._by_id(caller, ref) or self._by_name(caller, ref)
@@ -94,7 +90,7 @@ class PostgresReading:
         """See ``Reading.jobs``."""
         if not ids:
             return []
-        rows = self._rows("read_jobs", team_id=caller.team_id, ids=list(ids))
+        rows = self._rows("read_jobs", team_id=caller.seen_team, ids=list(ids))
         return [job_of(row) for row in rows]
 
     def list_ids(
@@ -103,7 +99,7 @@ class PostgresReading:
         """See ``Reading.list_ids``."""
         rows = self._rows(
             "read_job_list",
-            team_id=caller.team_id,
+            team_id=caller.seen_team,
             before=before,
             states=[state.value for state in wanted.states] or None,
             name=wanted.name,
@@ -111,6 +107,7 @@ class PostgresReading:
             user_name=wanted.user,
             labels=json.dumps(dict(wanted.labels)) if wanted.labels else None,
             sweep=wanted.sweep,
+            team=wanted.team,
             limit=limit,
         )
         return [row["id"] for row in rows]
@@ -146,14 +143,15 @@ class PostgresReading:
         position = {row["job_id"]: row["position"] for row in rows if row["job_id"] is not None}
         return Places(rows[0]["waiting"], position)
 
-    def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
+    def next_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
         """See ``Reading.next_ids``."""
-        rows = self._rows("read_next", team_id=caller.team_id, limit=limit, **self._ageing())
+        asked = {"team_id": caller.seen_team, "team": team, "limit": limit}
+        rows = self._rows("read_next", **asked, **self._ageing())
         return [row["job_id"] for row in rows]
 
-    def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
+    def live_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
         """See ``Reading.live_ids``."""
-        rows = self._rows("read_live", team_id=caller.team_id, limit=limit)
+        rows = self._rows("read_live", team_id=caller.seen_team, team=team, limit=limit)
         return [row["job_id"] for row in rows]
 
     def answers(self, ids: Sequence[int]) -> Mapping[int, Answer]:
@@ -170,7 +168,7 @@ class PostgresReading:
         """See ``Reading.nodes``."""
         used: dict[str, Resources] = defaultdict(Resources)
         mine: dict[str, list[int]] = defaultdict(list)
-        for row in self._rows("read_node_use", team_id=caller.team_id):
+        for row in self._rows("read_node_use", team_id=caller.seen_team):
             used[row["node"]] = add(used[row["node"]], resources_of(row))
             if row["mine"]:
                 mine[row["node"]].append(row["job_id"])
@@ -195,7 +193,7 @@ class PostgresReading:
     def notices(self, caller: Caller, *, job: int | None, limit: int) -> Sequence[NoticeView]:
         """See ``Reading.notices``."""
         rows = self._rows(
-            "read_notices", team_id=caller.team_id, channel=MESSENGER, job_id=job, limit=limit
+            "read_notices", team_id=caller.seen_team, channel=MESSENGER, job_id=job, limit=limit
         )
         return [notice_of(row) for row in rows]
 
@@ -225,26 +223,17 @@ class PostgresReading:
     def _by_id(self, caller: Caller, ref: str) -> JobRef | None:
         if not (ref.isascii() and ref.isdigit() and int(ref) <= _LARGEST_ID):
             return None
-        wanted = select(jobs.c.id, jobs.c.attempt).where(
-            jobs.c.id == int(ref), jobs.c.team_id == caller.team_id
-        )
-        with transaction(self._engine) as connection:
-            row = connection.execute(wanted).first()
-        return JobRef(JobId(row.id), row.attempt) if row else None
+        return self._found(caller, job_id=int(ref), name=None)
 
     def _by_name(self, caller: Caller, name: str) -> JobRef | None:
-        wanted = (
-            select(jobs.c.id, jobs.c.attempt)
-            .where(jobs.c.team_id == caller.team_id, jobs.c.name == name)
-            .order_by(jobs.c.id.desc())
-            .limit(1)
-        )
-        with transaction(self._engine) as connection:
-            row = connection.execute(wanted).first()
-        return JobRef(JobId(row.id), row.attempt) if row else None
+        return self._found(caller, job_id=None, name=name)
+
+    def _found(self, caller: Caller, *, job_id: int | None, name: str | None) -> JobRef | None:
+        rows = self._rows("find_job", team_id=caller.seen_team, job_id=job_id, name=name)
+        return job_ref_of(rows[0]) if rows else None
 
     def _names(self, caller: Caller, beginning: str) -> Sequence[str]:
         rows = self._rows(
-            "read_names", team_id=caller.team_id, beginning=beginning, limit=CANDIDATES + 1
+            "read_names", team_id=caller.seen_team, beginning=beginning, limit=CANDIDATES + 1
         )
         return [row["name"] for row in rows]

@@ -6,9 +6,11 @@ Before: ``functions/submit/pages``. Next: ``people``.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 
 from sqlalchemy import Connection, Engine, delete, func, insert
 
+from sentinels.core.errors import UnknownCaller
 from sentinels.core.queueing import Caller
 from sentinels.core.sessions import CODE_SECONDS, SESSION_SECONDS
 from sentinels.db.engine import transaction
@@ -48,7 +50,9 @@ class PostgresSessions:
 
     def caller_of(self, session: str) -> Caller | None:
         """See ``Sessions.caller_of``."""
-        return caller_of(self._engine, session, kind="session")
+        with suppress(UnknownCaller):
+            return caller_of(self._engine, session, kind="session")
+        return None
 
     def end(self, session: str) -> None:
         """See ``Sessions.end``."""

@@ -33,11 +33,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from sentinels.core.job import TERMINAL_STATES, JobState
+from sentinels.core.rights import Role
 from sentinels.db import columns, notice_tables  # noqa: F401  # they share the metadata
 from sentinels.db.columns import big_identity, job_state, moment, now, reason, texts
 
 metadata = columns.metadata
 _TERMINAL = ", ".join(f"'{state.value}'" for state in JobState if state in TERMINAL_STATES)
+_ROLES = ", ".join(f"'{role.value}'" for role in Role)
 _NOTICES_DUE = "due_at IS NOT NULL AND channel = 'messenger'"
 _DELIVERIES_DUE = "due_at IS NOT NULL AND channel <> 'messenger'"
 
@@ -62,6 +64,8 @@ users = Table(
     now("created_at"),
     texts("notice_to", comment="addresses; none: the default channel"),
     Column("notice_on", ARRAY(Text), comment="kinds of notices; null: the usual ones"),
+    Column("role", Text, nullable=False, server_default=Role.MEMBER.value),
+    CheckConstraint(f"role IN ({_ROLES})", name="role"),
 )
 
 tokens = Table(
@@ -72,7 +76,25 @@ tokens = Table(
     now("created_at"),
     moment("expires_at"),
     Column("kind", Text, nullable=False, server_default="token"),
+    Column("id", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("name", Text, nullable=False, server_default="", comment="what its user calls it"),
+    moment("last_used_at"),
+    moment("revoked_at"),
     CheckConstraint("kind IN ('token', 'code', 'session')", name="kind"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    big_identity(),
+    now("at"),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("team_id", Integer, comment="whose leads may read it; null: no team's"),
+    Column("job_id", BigInteger),
+    Column("subject", Text, nullable=False, server_default="", comment="what it was done to"),
+    Column("detail", JSONB, nullable=False, server_default="{}"),
+    Index("audit_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
 )
 
 shapes = Table(

@@ -15,9 +15,11 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from sentinels.core.errors import Conflict, InvalidRequest
+from sentinels.core.people import UserChange
+from sentinels.core.rights import Role
 from sentinels.db import migrate
 from sentinels.db.engine import make_engine, transaction
-from sentinels.db.people import digest_of
+from sentinels.db.people import digest_of, put_user
 from sentinels.db.tables import teams, tokens, users
 
 
@@ -40,11 +42,21 @@ class Team:
     users: tuple[str, ...]
 
 
+_ACTOR = "sentinels team add"
+"""Who did it: somebody who holds the database's URL, who may be nobody of ours."""
+
+
 def set_team(
-    database_url: str, name: str, *, weight: float | None, user_tokens: Mapping[str, str]
+    database_url: str,
+    name: str,
+    *,
+    weight: float | None,
+    user_tokens: Mapping[str, str],
+    roles: Mapping[str, Role | None] | None = None,
 ) -> TeamChange:
-    """See to it that the team and the users exist. A weight of None stays as it is; only a new user
-    gets the token. Raises ``Conflict`` where a user is in another team; nothing is changed then.
+    """See to it that the team and the users exist. A weight or role of None stays as it is; only a
+    new user gets the token. Raises ``Conflict`` where a user is in another team; nothing is changed
+    then.
     """
     with _engine(database_url) as engine, transaction(engine) as connection:
         made = insert(teams).values(name=name, weight=1.0 if weight is None else weight)
@@ -57,6 +69,9 @@ def set_team(
             for user, token in user_tokens.items()
             if _add_user(connection, row.id, user, token)
         }
+        for user in user_tokens:
+            change = UserChange(name, (roles or {}).get(user))
+            put_user(connection, _ACTOR, user, change, is_new=user in new)
         after = row.weight if weight is None else weight
         return TeamChange(created, after, row.weight, frozenset(new))
 

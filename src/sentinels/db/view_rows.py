@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.ports import JobRef
 from sentinels.core.reading import (
     AttemptView,
     EventView,
@@ -13,7 +14,14 @@ from sentinels.core.reading import (
     NoticeView,
     Pulse,
 )
+from sentinels.core.rights import Holder
 from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_of
+
+
+def job_ref_of(row: RowMapping) -> JobRef:
+    """A row of ``find_job.sql``."""
+    holder = Holder(row["user_id"], row["team_id"])
+    return JobRef(JobId(row["id"]), row["attempt"], holder, row["user_name"], row["team"])
 
 
 def job_of(row: RowMapping) -> JobView:

@@ -28,6 +28,7 @@ from sentinels.core.errors import (
     NotFound,
     SentinelsError,
     Unavailable,
+    UnknownCaller,
 )
 from sentinels.core.ports import Json
 
@@ -55,10 +56,6 @@ class WrongMethod(InvalidRequest):
 
 class BodyTooLarge(InvalidRequest):
     """The body is over the limit; nothing of it was looked at."""
-
-
-class UnknownCaller(NotAllowed):
-    """The request carries no token, or one that is nobody's."""
 
 
 _STATUS: Mapping[type[SentinelsError], HTTPStatus] = {

@@ -7,7 +7,7 @@ MLflow and Slack are away. Comes in: ``Settings``. Goes out: ports. Before: each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sentinels.clock import utc_now
@@ -15,6 +15,7 @@ from sentinels.core.address import Service
 from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.filing import DOSSIER
+from sentinels.core.identity import ClaimNames, Voucher, read_accounts
 from sentinels.core.meter import Meter
 from sentinels.core.metering import USAGE
 from sentinels.core.notice import LOGS, MESSENGER, TRACKER
@@ -31,6 +32,7 @@ from sentinels.functions.ticks import tick_seconds
 from sentinels.services.log_store import SearchLogStore
 from sentinels.services.messengers import messengers_from, rules_from
 from sentinels.services.mlflow import MlflowTracker
+from sentinels.services.oidc import OidcIssuer
 from sentinels.settings import Settings
 
 
@@ -89,6 +91,30 @@ def make_rules(settings: Settings) -> NoticeRules:
         return rules_from(settings)
     except InvalidRequest as error:
         raise SystemExit(f"{error}; {error.remedy}") from error
+
+
+def make_vouchers(settings: Settings) -> Sequence[Voucher]:
+    """Who vouches for tokens that others made; wrong settings end the process with a sentence."""
+    found: list[Voucher] = []
+    if settings.oidc_issuer:
+        if not settings.oidc_audience:
+            raise SystemExit("SENTINELS_OIDC_ISSUER needs SENTINELS_OIDC_AUDIENCE")
+        claims = (settings.oidc_user_claim, settings.oidc_team_claim, settings.oidc_role_claim)
+        found.append(OidcIssuer(settings.oidc_issuer, settings.oidc_audience, ClaimNames(*claims)))
+    if settings.token_review_audience:
+        found.append(_reviewer(settings))
+    return found
+
+
+def _reviewer(settings: Settings) -> Voucher:
+    from sentinels.clusters.kubernetes.api import Api
+    from sentinels.clusters.kubernetes.reviewing import TokenReviewer
+
+    try:
+        rules = read_accounts(settings.token_review_accounts)
+    except ValueError as error:
+        raise SystemExit(f"SENTINELS_TOKEN_REVIEW_ACCOUNTS: {error}") from error
+    return TokenReviewer(Api(settings.kubeconfig), settings.token_review_audience, rules)
 
 
 def make_surroundings(settings: Settings, policy: CurrentPolicy) -> Surroundings:

@@ -21,6 +21,7 @@ from sentinels.clusters.kubernetes.names import text_at
 from sentinels.clusters.kubernetes.team import team_objects
 from sentinels.core.errors import ClusterUnavailable, SentinelsError
 from sentinels.core.ports import Json
+from sentinels.core.rights import read_member
 from sentinels.db.teams import set_team
 from sentinels.install.plan import RELEASE_LABEL, Plan, TeamPlan
 from sentinels.install.waiting import Site
@@ -53,10 +54,11 @@ def _ensure(site: Site, plan: Plan, team: TeamPlan, database_url: str, prefix: s
     ways = [str(way) for way in egress] if isinstance(egress, list) else []
     spec = read_team(Flags(name=name, egress=ways, prefix=prefix, system=plan.namespace, **flags))
     applied = list(apply_all(site.api, team_objects(spec)))
-    fresh = {user: secrets.token_urlsafe(32) for user in team.users}
+    roles = dict(map(read_member, team.users))
+    fresh = {user: secrets.token_urlsafe(32) for user in roles}
     tokens = {user: _kept(site, plan, user, token) for user, token in fresh.items()}
-    done = set_team(database_url, name, weight=team.weight, user_tokens=tokens)
-    for user in team.users:
+    done = set_team(database_url, name, weight=team.weight, user_tokens=tokens, roles=roles)
+    for user in roles:
         if tokens[user] == fresh[user] and user not in done.new_users:
             site.api.request(Request("DELETE", f"{_secrets(plan)}/{secret_of(user)}"))
     changed = sum(each.change != "unchanged" for each in applied)

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 
 from sentinels.core.errors import QueueUnavailable
+from sentinels.core.rights import Role
 from sentinels.db.migrate import status, upgrade
 from sentinels.db.people import ensure_user
 from sentinels.db.reporter import ensure_reporter
@@ -165,7 +166,8 @@ class Machine:
         with self._lines.waiting("bringing the database up to date"):
             upgrade(url)
             ensure_reporter(url, self._report_url())
-            ensure_user(url, team=_TEAM, user=getpass.getuser(), token=token)
+            me = getpass.getuser()
+            ensure_user(url, team=_TEAM, user=me, token=token, role=Role.OPERATOR)
         self._lines.done("database", f"schema {status(url).current}", _since(began))
 
     def _report_url(self) -> str:

@@ -1,7 +1,9 @@
--- Ids of one team's jobs that pass every filter given, newest first, below a cursor.
+-- Ids of jobs that the caller may see and that pass every filter given, newest first, below a cursor.
 SELECT j.id
   FROM jobs j
- WHERE j.team_id = :team_id
+ WHERE (CAST(:team_id AS int) IS NULL OR j.team_id = CAST(:team_id AS int))
+   AND (CAST(:team AS text) IS NULL
+        OR j.team_id = (SELECT t.id FROM teams t WHERE t.name = CAST(:team AS text)))
    AND (CAST(:before AS bigint) IS NULL OR j.id < CAST(:before AS bigint))
    AND (CAST(:states AS job_state[]) IS NULL OR j.state = ANY(CAST(:states AS job_state[])))
    AND (CAST(:name AS text) IS NULL OR starts_with(j.name, CAST(:name AS text)))

@@ -1,4 +1,4 @@
--- Jobs of one team by id, in the order asked for, each with its newest attempt and event.
+-- Jobs that the caller may see, by id, in the order asked for, each with its newest attempt and event.
 SELECT j.id, j.name, j.experiment, u.name AS user_name, t.name AS team, j.image, j.config,
        j.state, j.reason, j.attempt, j.sweep_id,
        j.submitted_at, j.started_at, j.finished_at, j.cancel_requested_at, j.cancel_actor,
@@ -12,5 +12,6 @@ SELECT j.id, j.name, j.experiment, u.name AS user_name, t.name AS team, j.image,
   LEFT JOIN LATERAL (
        SELECT e.id, e.detail FROM job_events e
         WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1) e ON true
- WHERE j.team_id = :team_id AND j.id = ANY(CAST(:ids AS bigint[]))
+ WHERE (CAST(:team_id AS int) IS NULL OR j.team_id = CAST(:team_id AS int))
+   AND j.id = ANY(CAST(:ids AS bigint[]))
  ORDER BY array_position(CAST(:ids AS bigint[]), j.id)

@@ -1,8 +1,13 @@
--- One team's first :limit waiting jobs in queue order (see read_places), then its deferred ones.
-WITH considered AS (
+-- The first :limit waiting jobs in queue order (see read_places), that the caller may see, then deferred ones.
+WITH seen AS (
+    SELECT l.id, l.priority, l.low_job_id, l.ready FROM lanes l
+     WHERE (CAST(:team_id AS int) IS NULL OR l.team_id = CAST(:team_id AS int))
+       AND (CAST(:team AS text) IS NULL
+            OR l.team_id = (SELECT t.id FROM teams t WHERE t.name = CAST(:team AS text)))),
+considered AS (
     SELECT q.job_id, q.enqueued_at, l.priority
-      FROM (SELECT id, priority, low_job_id FROM lanes
-             WHERE ready AND team_id = :team_id ORDER BY priority DESC, id) l
+      FROM (SELECT l.id, l.priority, l.low_job_id FROM seen l
+             WHERE l.ready ORDER BY l.priority DESC, l.id) l
      CROSS JOIN LATERAL (
            SELECT q.job_id, q.enqueued_at FROM queue q
             WHERE q.lane_id = l.id AND q.job_id >= l.low_job_id
@@ -16,5 +21,5 @@ following AS (
       FROM considered
      UNION ALL
     SELECT d.job_id, 1, row_number() OVER (ORDER BY d.not_before, d.job_id)
-      FROM deferred d JOIN lanes l ON l.id = d.lane_id WHERE l.team_id = :team_id)
+      FROM deferred d JOIN seen l ON l.id = d.lane_id)
 SELECT job_id FROM following ORDER BY deferred, position LIMIT :limit

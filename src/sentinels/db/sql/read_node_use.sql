@@ -1,5 +1,5 @@
--- What every live attempt holds of the node it is on, and whether it is the team's own.
-SELECT a.job_id, a.node, j.team_id = :team_id AS mine,
+-- What every live attempt holds of the node it is on, and whether it is one that the caller may see.
+SELECT a.job_id, a.node, (CAST(:team_id AS int) IS NULL OR j.team_id = CAST(:team_id AS int)) AS mine,
        s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type
   FROM attempts a
   JOIN jobs j ON j.id = a.job_id

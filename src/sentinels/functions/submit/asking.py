@@ -13,8 +13,8 @@ from datetime import UTC
 
 from flask import Response
 
-from sentinels.core.asking import AnswerColumn, Answered, Asking, View
-from sentinels.core.errors import InvalidRequest, NotFound
+from sentinels.core.asking import AnswerColumn, Answered, View
+from sentinels.core.errors import InvalidRequest, NotAllowed, NotFound
 from sentinels.core.ports import Json
 from sentinels.core.reporting import (
     DEFAULT_SINCE,
@@ -23,6 +23,7 @@ from sentinels.core.reporting import (
     ReportRequest,
     read_moment,
 )
+from sentinels.core.rights import Act
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
@@ -33,15 +34,16 @@ _LOGGED = 1000
 
 
 def ask_sql(ask: Ask) -> Response:
-    """Answer one query; who asked what is in the log."""
+    """Answer one query, which is over every team; who asked what is in the log."""
+    ask.need(Act.GOVERN, "ask in SQL, which is over every team")
     query = _query(read_json(read_body(ask.request)))
     _log.info("sql asked", extra={"user": ask.caller.user, "query": query[:_LOGGED]})
-    return reply(_answer_json(_asking(ask).ask(query)))
+    return reply(_answer_json(ask.door.asking.ask(query)))
 
 
 def list_views(ask: Ask) -> Response:
     """What may be asked."""
-    return reply({"views": [_view_json(view) for view in _asking(ask).views()]})
+    return reply({"views": [_view_json(view) for view in ask.door.asking.views()]})
 
 
 def run_report(ask: Ask) -> Response:
@@ -49,7 +51,7 @@ def run_report(ask: Ask) -> Response:
     request = _request(ask)
     answered = Answered([], [])
     if ask.query.word("print") != "true":
-        answered = _named(_asking(ask).report(request), request)
+        answered = _named(ask.door.asking.report(request), request)
     return reply(
         {
             "report": request.name,
@@ -57,20 +59,23 @@ def run_report(ask: Ask) -> Response:
             "since": time_json(request.since),
             "until": time_json(request.until),
             "team": request.team,
-            "sql": _asking(ask).report_text(request),
+            "sql": ask.door.asking.report_text(request),
             **_answer_json(answered),
         }
     )
 
 
-def _asking(ask: Ask) -> Asking:
-    """Who answers this caller: everybody may ask, about every team."""
-    return ask.door.asking
-
-
 def _team(ask: Ask) -> str | None:
-    """Whose numbers a report shows: the team's that was asked for, or every team's."""
-    return ask.query.word("team")
+    """Whose numbers a report shows: an operator's are of every team, or of the one asked for."""
+    wanted, mine = ask.query.word("team"), ask.caller.team
+    if ask.caller.seen_team is None or wanted == mine:
+        return wanted
+    if wanted is not None:
+        raise NotAllowed(
+            f"only an operator sees another team's numbers; yours is {mine}",
+            remedy=f"leave --team out, or: --team {mine}",
+        )
+    return mine
 
 
 def _query(body: object) -> str:

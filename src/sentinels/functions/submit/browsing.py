@@ -62,10 +62,10 @@ def list_events(ask: Ask) -> Response:
 
 
 def show_queue(ask: Ask) -> Response:
-    """The team's waiting jobs in order, its running ones, and the nodes."""
-    reading, caller = ask.door.reading, ask.caller
-    following = reading.next_ids(caller, limit=ask.query.number("limit"))
-    live = reading.live_ids(caller, limit=_LIVE_LIMIT)
+    """The waiting jobs in order, the running ones, and the nodes."""
+    reading, caller, team = ask.door.reading, ask.caller, ask.query.word("team")
+    following = reading.next_ids(caller, limit=ask.query.number("limit"), team=team)
+    live = reading.live_ids(caller, limit=_LIVE_LIMIT, team=team)
     found = {job.id: job for job in reading.jobs(caller, [*following, *live])}
     waiting = [found[i] for i in following if i in found and found[i].state is JobState.QUEUED]
     running = [found[i] for i in live if i in found]
@@ -107,6 +107,7 @@ def filter_of(ask: Ask) -> JobFilter:
         user=ask.query.word("user") or None,
         labels=dict(_label(text) for text in ask.query.every("label")),
         sweep=ask.query.maybe("sweep"),
+        team=ask.query.word("team") or None,
     )
 
 

@@ -1,7 +1,7 @@
 """What people choose to be told of, and where: show it, change it, try it.
 
-Comes in: an ``Ask``. Goes out: the caller's and their team's choices, which every member of the
-team may change, and what the administrator set. Before: ``routes``. Next: ``core/preferences``.
+Comes in: an ``Ask``. Goes out: the caller's choices and their team's, which its leads change, and
+what the administrator set. Before: ``routes``. Next: ``core/preferences``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sentinels.core.errors import InvalidRequest
 from sentinels.core.notify_reading import NOTICE_KINDS, listed
 from sentinels.core.ports import Json
 from sentinels.core.preferences import read_choices, try_out
+from sentinels.core.rights import Act, Holder
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
@@ -40,7 +41,10 @@ def choose(ask: Ask) -> Response:
     """Change what is named, and show the whole."""
     desk, body = ask.door.notices, read_json(read_body(ask.request))
     before = desk.preferences.choices(ask.caller)
-    desk.preferences.choose(ask.caller, read_choices(body, before, desk.webhooks))
+    wanted = read_choices(body, before, desk.webhooks)
+    if wanted.team != before.team:
+        ask.need(Act.CHANGE, "choose for the team", Holder(user_id=0, team_id=ask.caller.team_id))
+    desk.preferences.choose(ask.caller, wanted)
     return show_choices(ask)
 
 

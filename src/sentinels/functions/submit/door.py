@@ -16,14 +16,18 @@ from flask import Request
 
 from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
+from sentinels.core.errors import NotAllowed
+from sentinels.core.identity import Voucher
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.meter import Meter
 from sentinels.core.metering import UsageFile
+from sentinels.core.people import People
 from sentinels.core.ports import Clock, Cluster, JobRef, Tracker
 from sentinels.core.preferences import Preferences
 from sentinels.core.queueing import Caller
 from sentinels.core.reading import Reading
+from sentinels.core.rights import Act, Holder, Role, least_role
 from sentinels.core.sessions import Sessions
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.telling import TellPorts
@@ -95,11 +99,12 @@ class FrontDoor:
     the cluster is one that sends Job events. ``logs`` reads what jobs printed, ``store`` keeps it
     (None: nothing does), ``logs_page`` is where people look at a job's lines in a browser, with
     ``{job}`` for its id. ``meter`` says what workloads use and ``usage_file`` what ended ones used;
-    each None where there is none.
+    each None where there is none. ``vouchers`` know tokens that others made.
     """
 
     ports: SubmitPorts
     reading: Reading
+    people: People
     sessions: Sessions
     cluster: Cluster
     tracker: Tracker | None
@@ -116,6 +121,7 @@ class FrontDoor:
     logs_page: str = ""
     meter: Meter | None = None
     usage_file: UsageFile | None = None
+    vouchers: Sequence[Voucher] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +137,30 @@ class Ask:
     def job(self) -> JobRef:
         """The job that the path names. Raises ``NotFound`` and ``Ambiguous``."""
         return self.door.reading.find(self.caller, self.names["ref"])
+
+    def job_to_change(self) -> JobRef:
+        """The same; raises ``NotAllowed`` where the caller may see it and not change it."""
+        job = self.job()
+        if not self.caller.may(Act.CHANGE, job.holder):
+            raise NotAllowed(
+                f"job {job.id} is {job.user}'s: you may look at it and not change it",
+                remedy=f"ask {job.user}, a lead of team {job.team} or an operator",
+            )
+        return job
+
+    def need(self, act: Act, what: str, holder: Holder | None = None) -> None:
+        """Raise ``NotAllowed`` unless the caller may do this to what is the holder's, or all's."""
+        if not self.caller.may(act, holder):
+            least = least_role(act, self.caller.holder, holder)
+            raise NotAllowed(
+                f"only {_ROLES[least]} may {what}; you are a {self.caller.role} of team"
+                f" {self.caller.team}",
+                remedy="see who may: sentinels user list",
+            )
+
+
+_ROLES: Mapping[Role, str] = {
+    Role.MEMBER: "a member of the team",
+    Role.LEAD: "a lead of the team or an operator",
+    Role.OPERATOR: "an operator",
+}

@@ -1,26 +1,23 @@
 """Let a request in: find its route, its caller and its parameters, and hand it on.
 
-Comes in: any HTTP request. Goes out: a response. Before: ``main``. Next: ``routes``,
-``pages/routes``.
+Comes in: any HTTP request. Goes out: a response. Before: ``main``. Next:
+``recognizing``, ``routes``, ``pages/routes``.
 """
 
 from __future__ import annotations
 
 from flask import Request, Response
 
-from sentinels.core.errors import SentinelsError
+from sentinels.core.errors import SentinelsError, UnknownCaller
 from sentinels.core.queueing import Caller
-from sentinels.core.reading import Reading
-from sentinels.functions.http import UnknownCaller, answered
+from sentinels.functions.http import answered
 from sentinels.functions.routing import match, read_query
 from sentinels.functions.submit.door import Ask, FrontDoor
 from sentinels.functions.submit.pages.routes import PAGES, Entrance, Page
+from sentinels.functions.submit.recognizing import recognize
 from sentinels.functions.submit.routes import ROUTES, OpenRoute, Route
 
 EVERY: tuple[Route | OpenRoute | Page | Entrance, ...] = (*ROUTES, *PAGES)
-
-_TOKEN_LIMIT = 512
-_REMEDY = "log in: sentinels login, or give the token with --token or SENTINELS_TOKEN"
 
 
 def handle(door: FrontDoor, request: Request) -> Response:
@@ -38,20 +35,17 @@ def _let_in(door: FrontDoor, request: Request) -> Response:
         return found.route.answer(door, request, found.names)
     if isinstance(found.route, OpenRoute):
         return found.route.handle(door)
-    caller = _caller(door.reading, request)
+    caller = _caller(door, request)
     query = read_query(found.route.query, request.args)
     return found.route.handle(Ask(door, request, caller, found.names, query))
 
 
-def _caller(reading: Reading, request: Request) -> Caller:
+def _caller(door: FrontDoor, request: Request) -> Caller:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        raise UnknownCaller("this needs a token: Authorization: Bearer …", remedy=_REMEDY)
-    caller = reading.caller_of(token) if len(token) <= _TOKEN_LIMIT else None
-    if caller is None:
-        raise UnknownCaller("nobody has this token, or it has expired", remedy=_REMEDY)
-    return caller
+        raise UnknownCaller("this needs a token: Authorization: Bearer …")
+    return recognize(door, token)
 
 
 def _template(request: Request) -> str:

@@ -24,6 +24,7 @@ from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
+from sentinels.db.people import PostgresPeople
 from sentinels.db.policies import PostgresPolicies
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
@@ -44,6 +45,7 @@ from sentinels.functions.wiring import (
     make_rules,
     make_surroundings,
     make_tracker,
+    make_vouchers,
 )
 from sentinels.services.events import HttpEvents
 from sentinels.services.messengers import names_in, sound_messengers_from
@@ -77,6 +79,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
             webhooks=notices.webhooks,
         ),
         reading=reading,
+        people=PostgresPeople(engine),
         sessions=PostgresSessions(engine),
         cluster=cluster,
         tracker=tracker,
@@ -96,6 +99,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         notices=notices,
         meter=make_meter(settings),
         usage_file=PostgresUsageFile(engine),
+        vouchers=make_vouchers(settings),
     )
 
 

@@ -38,7 +38,7 @@ def push_jobs(ask: Ask) -> Response:
 
 def cancel_job(ask: Ask) -> Response:
     """Cancel a job, or ask for its end."""
-    job = ask.job()
+    job = ask.job_to_change()
     state = cancel(ask.door.ports, ask.caller, job.id)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
     effect = "cancelled" if state is JobState.CANCELLED else "requested"

@@ -1,8 +1,8 @@
 """One node at a time: what is on it, and taking it out of service.
 
-Comes in: an ``Ask``. Goes out: what still runs there and until when, what would fit nowhere else.
-Whoever looks after nodes has to know of every team's jobs on them: their ids, owners and times, and
-nothing else of them, are told to every caller. Before: ``routes``. Next: ``core/retiring``.
+Whoever looks after nodes has to know of every team's jobs on them, so this is for operators. Comes
+in: an ``Ask``. Goes out: what still runs there and until when, what would fit nowhere else.
+Before: ``routes``. Next: ``core/retiring``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sentinels.core.errors import InvalidRequest
 from sentinels.core.ports import Json
 from sentinels.core.queueing import NodeWish
 from sentinels.core.retiring import Stranded, leaving, wish_node
+from sentinels.core.rights import Act
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
@@ -21,6 +22,7 @@ from sentinels.functions.submit.shaping import node_job_json, node_json, request
 
 def show_node(ask: Ask) -> Response:
     """One node, and what taking it away would mean."""
+    ask.need(Act.GOVERN, "look at what taking a node away would mean")
     reading, name = ask.door.reading, ask.names["name"]
     found = leaving(name, reading.nodes(ask.caller), reading.node_jobs(name), reading.lanes())
     return reply(
@@ -37,8 +39,9 @@ def show_node(ask: Ask) -> Response:
 
 def retire_node(ask: Ask) -> Response:
     """Close a node to new work, or open it again, and show it."""
+    ask.need(Act.GOVERN, "retire a node")
     wish = NodeWish.OPEN if _undo(read_body(ask.request)) else NodeWish.CLOSE
-    wish_node(ask.door.ports, ask.names["name"], wish)
+    wish_node(ask.door.ports, ask.caller, ask.names["name"], wish)
     return show_node(ask)
 
 

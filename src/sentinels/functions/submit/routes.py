@@ -2,7 +2,7 @@
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
 ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
-``asking``, ``choosing``, ``health``; ``openapi`` for the document.
+``asking``, ``choosing``, ``admitting``, ``auditing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from sentinels.core.reporting import DEFAULT_SINCE, Grouping
 from sentinels.functions.http import reply
 from sentinels.functions.routing import Param
 from sentinels.functions.submit import (
+    admitting,
     artifacts,
     asking,
+    auditing,
     browsing,
     choosing,
     dossiers,
@@ -43,6 +45,8 @@ _DRY_RUN = Param(
     choices=("true", "false"),
 )
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
+
+_TEAM = Param("team", "Only this team's; an operator sees every team's.")
 
 
 def _limit(default: int, high: int) -> Param:
@@ -88,6 +92,7 @@ _FILTERS = (
     Param("name", "Only jobs whose name begins so."),
     Param("experiment", "Only this experiment."),
     Param("user", "Only this user's."),
+    _TEAM,
     Param("label", "Only jobs with this label, as name=value.", repeats=True),
     Param("sweep", "Only the sweep with this first job.", 1, _LARGEST),
     _limit(50, 500),
@@ -185,10 +190,10 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
     Route(
         "GET",
         "/v1/queue",
-        "The team's waiting jobs in order, its live ones, and the nodes.",
+        "The team's waiting jobs in order, its live ones, the nodes; for operators every team's.",
         browsing.show_queue,
         {200: "Queue"},
-        (_limit(50, 500),),
+        (_limit(50, 500), _TEAM),
     ),
     Route("GET", "/v1/nodes", "The cluster's nodes.", browsing.list_nodes, {200: "Nodes"}),
     Route(
@@ -274,6 +279,58 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         choosing.send_test,
         {200: "Tried"},
         takes="Test",
+    ),
+    Route(
+        "GET",
+        "/v1/tokens",
+        "Your tokens, without what they are; an operator's: everybody's.",
+        admitting.list_tokens,
+        {200: "Tokens"},
+        (Param("user", "Only this user's."),),
+    ),
+    Route(
+        "POST",
+        "/v1/tokens",
+        "Make a token; what it is, is told only now. Only operators make one for somebody else.",
+        admitting.make_token,
+        {201: "MadeToken"},
+        takes="MakeToken",
+    ),
+    Route(
+        "POST",
+        "/v1/tokens/{id}/revoke",
+        "End a token, and its user's sessions in browsers.",
+        admitting.revoke_token,
+        {200: "Token"},
+    ),
+    Route(
+        "GET",
+        "/v1/users",
+        "Your team; an operator's: everybody.",
+        admitting.list_users,
+        {200: "Users"},
+    ),
+    Route(
+        "POST",
+        "/v1/users",
+        "Make a user, or change their team or role; for operators.",
+        admitting.set_user,
+        {200: "User"},
+        takes="SetUser",
+    ),
+    Route(
+        "GET",
+        "/v1/audit",
+        "What people changed, newest first: for leads of their team, for operators of all.",
+        auditing.list_audit,
+        {200: "Audit"},
+        (
+            Param("since", "So long ago, or a date or time."),
+            Param("user", "Only what this user did."),
+            Param("job", "Only what was done to this job.", 1, _LARGEST),
+            _limit(50, 500),
+            Param("cursor", "next_cursor of the page before."),
+        ),
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

@@ -14,6 +14,7 @@ from sentinels.core.meter import Quantity
 from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.ports import Json
 from sentinels.core.reading import WAITING_BOUND
+from sentinels.core.rights import Role
 from sentinels.core.sizing import Verdict
 
 Schema = dict[str, Json]
@@ -351,6 +352,33 @@ _ANSWER: dict[str, Schema] = {
     "notes": _list_of(_TEXT),
 }
 
+_TOKEN: dict[str, Schema] = {
+    "id": _WHOLE,
+    "user": _TEXT,
+    "name": _TEXT,
+    "created_at": _MOMENT,
+    "expires_at": _or_null(_MOMENT),
+    "last_used_at": {**_or_null(_MOMENT), "description": "To the minute."},
+    "revoked_at": _or_null(_MOMENT),
+}
+_USER: dict[str, Schema] = {
+    "name": _TEXT,
+    "team": _TEXT,
+    "role": _one_of(*Role),
+    "created_at": _MOMENT,
+    "last_seen_at": {**_or_null(_MOMENT), "description": "When a token of theirs was used."},
+}
+_DEED: dict[str, Schema] = {
+    "id": _WHOLE,
+    "at": _MOMENT,
+    "actor": _TEXT,
+    "act": {**_TEXT, "description": "As in push, cancel, token.revoke, user.set, node.close."},
+    "team": _or_null(_TEXT),
+    "job": _or_null(_WHOLE),
+    "subject": {**_TEXT, "description": "What it was done to."},
+    "detail": _MAP,
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -505,6 +533,23 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "MakeToken": _object(
+        {
+            "name": {**_TEXT, "description": "What you call it."},
+            "expires": {**_or_null(_TEXT), "description": "As in 90d, the usual; never, or null."},
+            "user": {**_TEXT, "description": "Whose it is to be; yours if not given."},
+        },
+        optional=("name", "expires", "user"),
+    ),
+    "Token": _object(_TOKEN),
+    "MadeToken": _object({**_TOKEN, "token": {**_TEXT, "description": "Told only now."}}),
+    "Tokens": _object({"tokens": _list_of(_object(_TOKEN))}),
+    "SetUser": _object(
+        {"name": _TEXT, "team": _TEXT, "role": _one_of(*Role)}, optional=("team", "role")
+    ),
+    "User": _object(_USER),
+    "Users": _object({"you": _TEXT, "users": _list_of(_object(_USER))}),
+    "Audit": _object({"audit": _list_of(_object(_DEED)), "next_cursor": _or_null(_TEXT)}),
     "Health": _object(
         {
             "ok": _FLAG,

@@ -12,16 +12,17 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from flask import Request, Response
 
-from sentinels.core.errors import Unavailable
+from sentinels.core.errors import NotAllowed, Unavailable
 from sentinels.core.queueing import Caller
 from sentinels.core.sessions import SESSION_SECONDS
-from sentinels.functions.http import read_body, reply
+from sentinels.functions.http import read_body, reply, status_of
 from sentinels.functions.submit.door import Ask, FrontDoor
 from sentinels.functions.submit.pages.drawing import page, safe
+from sentinels.functions.submit.recognizing import recognize
 
 COOKIE = "sentinels_session"
 _TOKEN_LIMIT = 512
-_FORM_LIMIT = 4096
+_FORM_LIMIT = 32 * 1024
 _AGAIN_SECONDS = 10
 
 
@@ -46,10 +47,10 @@ def enter_by_token(door: FrontDoor, request: Request) -> Response:
     """Begin a session for whoever has the token that was typed."""
     form = dict(parse_qsl(read_body(request, limit=_FORM_LIMIT).decode("utf-8", "replace")))
     wanted, token = _inside(form.get("next", "")), form.get("token", "").strip()
-    caller = door.reading.caller_of(token) if 0 < len(token) <= _TOKEN_LIMIT else None
-    if caller is None:
-        trouble = "Nobody has this token, or it has expired."
-        return _entrance(wanted, trouble, HTTPStatus.UNAUTHORIZED)
+    try:
+        caller = recognize(door, token)
+    except NotAllowed as refused:
+        return _entrance(wanted, f"{refused}."[:1].upper() + f"{refused}."[1:], status_of(refused))
     return _let_in(request, door.sessions.begin(caller), wanted)
 
 

@@ -22,6 +22,7 @@ _FILTERS = (
     Param("name", "Only jobs whose name begins so."),
     Param("experiment", "Only this experiment."),
     Param("user", "Only this user's."),
+    Param("team", "Only this team's."),
     Param("label", "Only jobs with this label.", repeats=True),
     Param("sweep", "Only this sweep.", 1, 2**53),
     Param("cursor", "The page after."),
