@@ -17,7 +17,8 @@ from functools import reduce
 from sentinels.core.capacity import CPU, GPU, KINDS, MEMORY, FreeNode, Kind, Resources, fits, suits
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.job import JobId
-from sentinels.core.planning import Decision, LaneHead, Plan, plan
+from sentinels.core.planning import Decision, LaneHead, Plan, admit, plan
+from sentinels.core.quota import TeamUse
 from sentinels.core.scene import Occupant, Scene, Waiting
 
 LAUNCHES = 50
@@ -121,7 +122,14 @@ def why(
     if job is None or lane is None:
         return None
     line = [each.job_id for each in scene.waiting if each.lane_id == job.lane_id]
-    planned = _planned(scene, scene.lanes, sum(each.waiting for each in scene.lanes))
+    planned = plan(
+        heads=scene.lanes,
+        nodes=scene.free(),
+        uses=scene.uses(),
+        policy=scene.policy,
+        now=scene.now,
+        max_launches=sum(each.waiting for each in scene.lanes),
+    )
     behind = line.index(job.job_id) - _granted(planned, lane.lane_id)
     decision = next((d for d in planned.decisions if d.lane_id == lane.lane_id), None)
     if behind < 0 or decision is None:
@@ -151,10 +159,11 @@ class Trial:
     max_launches: int
     _others: list[LaneHead] = field(init=False)
     _free: list[FreeNode] = field(init=False)
+    _uses: Mapping[str, TeamUse] = field(init=False)
 
     def __post_init__(self) -> None:
         self._others = list(_without(self.scene, self.job))
-        self._free = self.scene.free()
+        self._free, self._uses = self.scene.free(), self.scene.uses()
 
     def starts(self, change: Change) -> bool:
         """Whether the job would start now with this change."""
@@ -163,8 +172,18 @@ class Trial:
         limit = self.job.time_limit if change.time_limit is None else change.time_limit
         lane = LaneHead(-1, self.lane.team, priority, resources, _LAST, self.scene.now, 1, limit)
         lanes, joined = _joined(self._others, lane)
-        planned = _planned(self.scene, lanes, self.max_launches, self._free)
+        planned = self._admitted(lanes)
         return _granted(planned, joined.lane_id) == joined.waiting
+
+    def _admitted(self, lanes: Sequence[LaneHead]) -> Plan:
+        return admit(
+            heads=lanes,
+            nodes=self._free,
+            uses=self._uses,
+            policy=self.scene.policy,
+            now=self.scene.now,
+            max_launches=self.max_launches,
+        )
 
     def ways(self, classes: Sequence[int]) -> Iterator[Change]:
         """The single changes that would start it now, the smallest of each sort."""
@@ -199,7 +218,7 @@ class Trial:
     def _smaller(self) -> list[Resources]:
         """Sizes that are like what is free on some node, or what the team's quota leaves."""
         request = self.lane.resources
-        planned = _planned(self.scene, self._others, self.max_launches, self._free)
+        planned = self._admitted(self._others)
         nodes = [
             node
             for node in _after(self._free, planned, self._others)
@@ -213,7 +232,7 @@ class Trial:
 
     def _left_by_quota(self) -> Iterator[Resources]:
         quota = self.scene.policy.quota_of(self.lane.team)
-        use = self.scene.uses().get(self.lane.team)
+        use = self._uses.get(self.lane.team)
         held = use.held if use else Resources()
         bounds = (quota.cpu_millis, quota.memory_bytes, quota.gpus)
         cpu, memory, gpus = (
@@ -261,22 +280,6 @@ def _joined(lanes: Sequence[LaneHead], one: LaneHead) -> tuple[list[LaneHead], L
     there = next((lane for lane in lanes if key(lane) == key(one)), None)
     joined = one if there is None else replace(there, waiting=there.waiting + 1)
     return [*(lane for lane in lanes if lane is not there), joined], joined
-
-
-def _planned(
-    scene: Scene,
-    lanes: Sequence[LaneHead],
-    max_launches: int,
-    free: Sequence[FreeNode] | None = None,
-) -> Plan:
-    return plan(
-        heads=lanes,
-        nodes=scene.free() if free is None else free,
-        uses=scene.uses(),
-        policy=scene.policy,
-        now=scene.now,
-        max_launches=max_launches,
-    )
 
 
 def _granted(planned: Plan, lane_id: int) -> int:
