@@ -108,7 +108,7 @@ class Town:
         self.desk.cluster.nodes = [Node(node, OFFERED, workloads=on) for node, on in held.items()]
 
     def open_lines(self) -> list[str]:
-        return list(PostgresReading(self.desk.engine, policy=self.desk.policy).conditions())
+        return list(PostgresReading(self.desk.engine, policy=lambda: self.desk.policy).conditions())
 
 
 @pytest.fixture
