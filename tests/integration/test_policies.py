@@ -31,8 +31,8 @@ def test_the_newest_version_is_in_force_and_the_older_ones_are_kept(engine: Engi
     other = PostgresPolicies(engine, stopwatch=lambda: now[0])
     assert store.current() == other.current() == Policy()
 
-    store.apply({"ageing": {"at_most": 10}}, actor="ann")
-    store.apply({"ageing": {"at_most": 20}}, actor="bob")
+    store.apply({"ageing": {"at_most": 10}}, actor="ann", seen=0)
+    store.apply({"ageing": {"at_most": 20}}, actor="bob", seen=1)
     assert store.current().ageing_limit == 20
     assert other.current().ageing_limit == Policy().ageing_limit
     now[0] += 2

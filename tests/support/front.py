@@ -40,6 +40,7 @@ from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.policies import PostgresPolicies
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
@@ -304,6 +305,7 @@ def make_door(
         notices=NoticeDesk(
             PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
         ),
+        policies=PostgresPolicies(desk.engine),
     )
 
 

@@ -133,6 +133,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels notify --to @U024BE7LH --on failed,silent",
         "The queue",
     ),
+    "policy": Command(
+        "sentinels.cli.policy:app",
+        "Show the policy, or put another in force.",
+        "sentinels policy apply policy.yaml --dry-run",
+        "Running it",
+    ),
     "up": Command(
         "sentinels.local.commands:up",
         "Start Sentinels on this machine.",

@@ -16,6 +16,7 @@ from flask import Request
 
 from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
+from sentinels.core.governing import PolicyBook
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.meter import Meter
@@ -111,6 +112,7 @@ class FrontDoor:
     asking: Asking
     logs: LogReader
     notices: NoticeDesk
+    policies: PolicyBook
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

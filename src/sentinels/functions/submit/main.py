@@ -54,7 +54,8 @@ _COPY_SECONDS = 1.5
 
 def _build(settings: Settings, *, threads: int) -> FrontDoor:
     engine = make_engine(settings.database_url)
-    policy = PostgresPolicies(engine).current
+    policies = PostgresPolicies(engine)
+    policy = policies.current
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
@@ -94,6 +95,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         store=store,
         logs_page=settings.logs_page_url,
         notices=notices,
+        policies=policies,
         meter=make_meter(settings),
         usage_file=PostgresUsageFile(engine),
     )

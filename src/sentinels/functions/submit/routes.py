@@ -2,7 +2,7 @@
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
 ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
-``asking``, ``choosing``, ``health``; ``openapi`` for the document.
+``asking``, ``choosing``, ``governing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sentinels.functions.submit import (
     browsing,
     choosing,
     dossiers,
+    governing,
     health,
     logs,
     measuring,
@@ -274,6 +275,30 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         choosing.send_test,
         {200: "Tried"},
         takes="Test",
+    ),
+    Route(
+        "GET",
+        "/v1/policy",
+        "The policy in force, for operators.",
+        governing.show_policy,
+        {200: "Policy"},
+        (Param("version", "An earlier version.", 1, _LARGEST),),
+    ),
+    Route(
+        "PUT",
+        "/v1/policy",
+        "Put another policy in force, made from the version that is.",
+        governing.apply,
+        {200: "PolicyChange"},
+        takes="NewPolicy",
+    ),
+    Route(
+        "GET",
+        "/v1/policy/versions",
+        "The versions of the policy, newest first, with what each changed.",
+        governing.list_versions,
+        {200: "PolicyVersions"},
+        (_limit(20, 500),),
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

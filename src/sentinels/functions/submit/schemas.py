@@ -351,6 +351,16 @@ _ANSWER: dict[str, Schema] = {
     "notes": _list_of(_TEXT),
 }
 
+_VERSION: dict[str, Schema] = {
+    "version": {**_WHOLE, "description": "0: the usual one, which nobody applied."},
+    "actor": _or_null(_TEXT),
+    "at": _or_null(_MOMENT),
+}
+_CHANGE: dict[str, Schema] = {
+    **_VERSION,
+    "changes": {**_list_of(_TEXT), "description": "As in ageing.every: 6h → 3h"},
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -505,6 +515,16 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "Policy": _object({**_VERSION, "document": _MAP}),
+    "NewPolicy": _object(
+        {
+            "document": {**_MAP, "description": "As in docs/policy.md."},
+            "version": {**_WHOLE, "description": "The one it was made from."},
+        },
+        optional=("version",),
+    ),
+    "PolicyChange": _object(_CHANGE),
+    "PolicyVersions": _object({"versions": _list_of(_object(_CHANGE))}),
     "Health": _object(
         {
             "ok": _FLAG,
