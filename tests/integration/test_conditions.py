@@ -108,7 +108,7 @@ class Town:
         self.desk.cluster.nodes = [Node(node, OFFERED, workloads=on) for node, on in held.items()]
 
     def open_lines(self) -> list[str]:
-        return list(PostgresReading(self.desk.engine, policy=self.desk.policy).conditions())
+        return list(PostgresReading(self.desk.engine, policy=lambda: self.desk.policy).conditions())
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def town(desk: Desk, slack: SlackStandIn) -> Town:
     desk.messenger = SlackBot("xoxb-test", "#experiments", slack.api_url)
     desk.limits = replace(desk.limits, rules=RULES)
     gauge = Gauge()
-    survey = PostgresSurvey(desk.engine, desk.policy)
+    survey = PostgresSurvey(desk.engine, lambda: desk.policy)
     surveyor = Surveyor(survey, gauge, utc_now, RULES, FULL, IDLE)
     made = Town(desk, surveyor, gauge)
     made.occupy({})
@@ -277,7 +277,7 @@ def test_a_job_that_says_nothing_and_one_near_its_end_are_told_once(
     quiet, near = (town.run(name=name, time_limit="2h") for name in ("quiet", "near"))
     town.desk.change("UPDATE attempts SET started_at = now() - interval '100 minutes'")
     town.desk.cluster.printed[ref(near)] = utc_now()
-    queue = PostgresSurvey(town.desk.engine, town.desk.policy)
+    queue = PostgresSurvey(town.desk.engine, lambda: town.desk.policy)
     reminder = Reminder(queue, town.desk.cluster, None, utc_now, RULES, 3600)
     for _ in range(3):
         reminder.look()

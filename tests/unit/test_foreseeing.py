@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinels.core.capacity import FreeNode, Resources, Tenant
-from sentinels.core.foreseeing import Occupant, Scene, Start, Waiting, foresee
+from sentinels.core.capacity import Node, Resources
+from sentinels.core.foreseeing import Range, Start, foresee, ranges
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
-from sentinels.core.quota import TeamUse
+from sentinels.core.scene import History, Occupant, Scene, Waiting
+from sentinels.core.workload import WorkloadRef
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -33,7 +34,8 @@ def lane(lane_id: int, request: Resources, *, team: str = "red", priority: int =
 
 
 def job(job_id: int, lane_id: int, seconds: float) -> Waiting:
-    return Waiting(JobId(job_id), lane_id, NOW + timedelta(milliseconds=job_id), seconds)
+    since = NOW + timedelta(milliseconds=job_id)
+    return Waiting(JobId(job_id), lane_id, since, history=History(seconds, seconds, seconds))
 
 
 def scene(
@@ -44,20 +46,18 @@ def scene(
     runs: Sequence[tuple[int, int, float]] = (),
 ) -> Scene:
     """One node; ``runs`` has the id, the CPUs and the seconds until its end of what is on it."""
-    held = [(Tenant(number, 1, cpus(count)), ends) for number, count, ends in runs]
-    used = sum(count for _, count, _ in runs)
-    free = cpus(size - used)
-    box = FreeNode("a", free, cpus(size), cpus(size), tenants=tuple(one for one, _ in held))
-    use = TeamUse(held=cpus(used), running=len(held))
-    return Scene(
-        NOW,
-        lanes,
-        waiting,
-        [box],
-        [Occupant("a", "blue", one, after(ends)) for one, ends in held],
-        {"blue": use},
-        Policy(),
-    )
+    occupants = [
+        Occupant(
+            WorkloadRef(JobId(number), 1),
+            "blue",
+            cpus(count),
+            node="a",
+            started_at=NOW,
+            history=History(ends, ends, ends),
+        )
+        for number, count, ends in runs
+    ]
+    return Scene(NOW, lanes, [Node("a", cpus(size))], occupants, Policy(), waiting)
 
 
 def test_what_fits_starts_at_once_and_what_does_not_when_something_has_ended() -> None:
@@ -119,3 +119,32 @@ def test_the_scene_itself_is_left_as_it_was() -> None:
     before = scene([lane(1, cpus(3))], [job(10, 1, 50), job(11, 1, 50)], runs=[(1, 1, 400)])
     same = replace(before)
     assert foresee(before) == foresee(same)
+
+
+def test_a_range_is_from_all_ending_early_to_all_ending_late() -> None:
+    found = scene([lane(1, cpus(4))], [job(10, 1, 50), job(11, 1, 50)], runs=[(1, 4, 100)])
+    wide = [replace(each, history=History(20, 50, 90)) for each in found.occupants]
+    line = [replace(each, history=History(40, 50, 60)) for each in found.waiting]
+    assert ranges(replace(found, occupants=wide, waiting=line)) == {
+        10: Range(after(20), after(90)),
+        11: Range(after(60), after(150)),
+    }
+
+
+def test_what_waits_for_an_end_that_nobody_knows_has_no_latest_start() -> None:
+    found = scene([lane(1, cpus(4))], [job(10, 1, 50)], runs=[(1, 4, 100)])
+    endless = [replace(each, history=None) for each in found.occupants]
+    assert ranges(replace(found, occupants=endless)) == {10: Range(after(600), None)}
+
+
+def test_what_outlasted_its_like_may_end_any_moment_and_at_its_limit_at_the_latest() -> None:
+    found = scene([lane(1, cpus(4))], [job(10, 1, 50)], runs=[(1, 4, 100)])
+    since = after(-300)
+    overdue = [replace(each, started_at=since, time_limit=500) for each in found.occupants]
+    assert ranges(replace(found, occupants=overdue)) == {10: Range(NOW, after(200))}
+
+
+def test_the_place_of_what_was_not_seen_on_a_node_yet_becomes_free_too() -> None:
+    found = scene([lane(1, cpus(4))], [job(10, 1, 50)], runs=[(1, 4, 100)])
+    launched = [replace(each, node=None, started_at=None) for each in found.occupants]
+    assert foresee(replace(found, occupants=launched)) == {10: Start(after(100), "a")}

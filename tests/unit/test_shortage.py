@@ -14,6 +14,8 @@ from sentinels.core.capacity import FreeNode, Node, Resources, subtract
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
+from sentinels.core.quota import TeamUse
+from sentinels.core.scene import History, Occupant, Scene
 from sentinels.core.shortage import Shortage, advise, idle_nodes, shortages
 from sentinels.core.shortage_words import (
     full_facts,
@@ -23,8 +25,7 @@ from sentinels.core.shortage_words import (
     idle_line,
     idle_text,
 )
-from sentinels.core.quota import TeamUse
-from sentinels.core.simulating import MOST_LAUNCHES, Scene, Simulation, Tenant
+from sentinels.core.simulating import MOST_LAUNCHES, Simulation
 from sentinels.core.workload import WorkloadRef
 from tests.unit.planning_reference import simulate
 
@@ -52,16 +53,27 @@ def tenant(
     ago: float = 5 * HOUR,
     limit: float | None = None,
     usual: float | None = None,
-) -> Tenant:
+) -> Occupant:
     ref = WorkloadRef(JobId(number), 1)
     since = NOW - timedelta(seconds=ago)
-    return Tenant(ref, "bert", "user1", "nlp", held, node, since, limit, usual)
+    history = None if usual is None else History(usual, usual, usual)
+    return Occupant(
+        ref,
+        "nlp",
+        held,
+        node=node,
+        started_at=since,
+        time_limit=None if limit is None else int(limit),
+        name="bert",
+        user="user1",
+        history=history,
+    )
 
 
 def scene(
-    heads: Sequence[LaneHead], nodes: Sequence[Node], tenants: Sequence[Tenant] = ()
+    heads: Sequence[LaneHead], nodes: Sequence[Node], tenants: Sequence[Occupant] = ()
 ) -> Scene:
-    return Scene(heads, nodes, tenants, Policy(), NOW)
+    return Scene(NOW, heads, nodes, tenants, Policy())
 
 
 def only(found: Sequence[Shortage]) -> Shortage:
@@ -142,7 +154,7 @@ def test_everything_that_was_full_has_a_sentence_for_its_end(what: str) -> None:
 
 @pytest.mark.parametrize(("what", "heads", "nodes", "tenants"), CASES)
 def test_everything_that_can_be_full_has_a_name_and_a_sentence(
-    what: str, heads: list[LaneHead], nodes: list[Node], tenants: list[Tenant]
+    what: str, heads: list[LaneHead], nodes: list[Node], tenants: list[Occupant]
 ) -> None:
     simulation = Simulation(scene(heads, nodes, tenants))
     shortage = only(shortages(simulation))
@@ -219,8 +231,8 @@ def test_idle_is_who_holds_gpus_and_has_not_used_them_for_half_an_hour() -> None
     assert found is not None
     assert found.tenant is not None
     assert found.tenant.ref == held
-    young = [replace(each, started_at=NOW - timedelta(minutes=29)) for each in story.tenants]
-    fresh = Simulation(replace(story, tenants=young))
+    young = [replace(each, started_at=NOW - timedelta(minutes=29)) for each in story.occupants]
+    fresh = Simulation(replace(story, occupants=young))
     assert advise(fresh, shortage, {held: 0.0}).end is None
 
 
@@ -237,7 +249,7 @@ IDLE = [
 
 @pytest.mark.parametrize(("heads", "tenants", "idle"), IDLE)
 def test_a_node_idles_if_nothing_is_on_it_and_nothing_waits_and_it_is_not_the_last(
-    heads: list[LaneHead], tenants: list[Tenant], idle: list[str]
+    heads: list[LaneHead], tenants: list[Occupant], idle: list[str]
 ) -> None:
     assert idle_nodes(scene(heads, NODES, tenants)) == idle
 
@@ -262,7 +274,7 @@ _SIZES = st.builds(size, st.integers(1, 8), st.integers(1, 8), st.integers(0, 3)
 @st.composite
 def small_clusters(draw: st.DrawFn) -> tuple[Scene, dict[WorkloadRef, float]]:
     nodes = [Node(f"n{i}", draw(_SIZES)) for i in range(draw(st.integers(0, 3)))]
-    tenants: list[Tenant] = []
+    tenants: list[Occupant] = []
     for number in range(draw(st.integers(0, 5)) if nodes else 0):
         held, node = draw(_AMOUNTS), draw(st.sampled_from(nodes))
         left = free_of(node, tenants)
@@ -293,31 +305,31 @@ def small_clusters(draw: st.DrawFn) -> tuple[Scene, dict[WorkloadRef, float]]:
     return scene(heads, nodes, tenants), percent
 
 
-def free_of(node: Node, tenants: Sequence[Tenant]) -> Resources:
+def free_of(node: Node, tenants: Sequence[Occupant]) -> Resources:
     free = node.allocatable
     for each in tenants:
         if each.node == node.name:
-            free = subtract(free, each.resources)
+            free = subtract(free, each.held)
     return free
 
 
-def starts(found: Scene, *, more: Sequence[FreeNode] = (), without: Tenant | None = None) -> int:
+def starts(found: Scene, *, more: Sequence[FreeNode] = (), without: Occupant | None = None) -> int:
     """How many jobs start by the book, with this one change."""
-    left = [each for each in found.tenants if each is not without]
+    left = [each for each in found.occupants if each is not without]
     nodes = [
         FreeNode(node.name, free_of(node, left), node.allocatable, node.allocatable)
         for node in found.nodes
     ]
     uses: dict[str, TeamUse] = {}
-    for each in found.tenants:
+    for each in found.occupants:
         use = uses.get(each.team, TeamUse())
         held = Resources(
-            use.held.cpu_millis + each.resources.cpu_millis,
-            use.held.memory_bytes + each.resources.memory_bytes,
-            use.held.gpus + each.resources.gpus,
+            use.held.cpu_millis + each.held.cpu_millis,
+            use.held.memory_bytes + each.held.memory_bytes,
+            use.held.gpus + each.held.gpus,
         )
         uses[each.team] = TeamUse(held, use.running + 1)
-    outcome = simulate(found.heads, [*nodes, *more], uses, found.policy, found.now, MOST_LAUNCHES)
+    outcome = simulate(found.lanes, [*nodes, *more], uses, found.policy, found.now, MOST_LAUNCHES)
     return sum(map(len, outcome.granted.values()))
 
 
@@ -327,7 +339,7 @@ def test_everything_that_does_not_start_is_counted_once(
 ) -> None:
     found, _ = given_
     stuck = sum(each.jobs for each in shortages(Simulation(found)))
-    assert stuck == sum(head.waiting for head in found.heads) - starts(found)
+    assert stuck == sum(head.waiting for head in found.lanes) - starts(found)
 
 
 @given(small_clusters())
@@ -344,8 +356,8 @@ def test_no_single_change_is_better_than_the_one_that_is_advised(
         by_node = [starts(found, more=[FreeNode("new", one, one, one)]) - now for one in sizes]
         by_end = [
             starts(found, without=each) - now
-            for each in found.tenants
-            if each.resources.gpus and percent.get(each.ref, 100) < 5
+            for each in found.occupants
+            if each.held.gpus and percent.get(each.ref, 100) < 5
         ]
         assert (advice.node.starts if advice.node else 0) == max(0, *by_node)
         assert (advice.end.starts if advice.end else 0) == max([0, *by_end])

@@ -74,7 +74,7 @@ class FreeNode:
     """A ready node. ``free`` is what a new job may take now, ``room`` what is left to jobs of ours
     once none of them is on it (others' use taken off), ``allocatable`` what it offers in all.
     ``slots`` is how many more workloads it takes; None: as many as fit. ``tenants`` are the
-    attempts of ours that it reports.
+    attempts of ours that it reports, or that are expected there.
     """
 
     name: str
@@ -232,10 +232,10 @@ def free_nodes(
     """
     nodes = [_free_node(node, tenants) for node in snapshot.nodes if node.ready]
     seen = {name for node in snapshot.nodes for name in node.workloads}
-    unseen = [request for name, request in in_flight.items() if name not in seen]
+    unseen = [(request, name) for name, request in in_flight.items() if name not in seen]
     whole = total(node.allocatable for node in nodes)
-    for request in sorted(unseen, key=lambda each: coverage(each, whole)):
-        _reserve(nodes, request)
+    for request, name in sorted(unseen, key=lambda each: coverage(each[0], whole)):
+        _reserve(nodes, request, tenants.get(name))
     return nodes
 
 
@@ -256,10 +256,11 @@ def _free_node(node: Node, tenants: Mapping[str, Tenant]) -> FreeNode:
     return FreeNode(node.name, free, room, node.allocatable, node.slots, known)
 
 
-def _reserve(nodes: list[FreeNode], request: Resources) -> None:
+def _reserve(nodes: list[FreeNode], request: Resources, tenant: Tenant | None) -> None:
     for index, node in enumerate(nodes):
         if node.takes(request):
-            nodes[index] = node.less(request)
+            known = (*node.tenants, tenant) if tenant is not None else node.tenants
+            nodes[index] = replace(node.less(request), tenants=known)
             return
     if any(fits(request, node.allocatable) for node in nodes):
         _spread(nodes, request)

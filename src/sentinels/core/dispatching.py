@@ -7,8 +7,7 @@ out: a ``PassReport``. Before: ``functions/dispatch``. Next: ``planning``, then 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sentinels.core.capacity import FreeNode, Node, Snapshot, free_nodes
@@ -24,12 +23,10 @@ from sentinels.core.queueing import (
     Admission,
     Claim,
     DispatchQueue,
-    LiveRequest,
     NodeWish,
     PassReport,
-    PastUse,
 )
-from sentinels.core.quota import TeamUse, lately
+from sentinels.core.scene import Occupant, uses_of
 from sentinels.core.settling import Settled, SettlePorts, leave_words, sweep
 from sentinels.core.workload import Placement, WorkloadRef
 
@@ -147,25 +144,11 @@ class _View:
     running: frozenset[str]
     policy: Policy
 
-    def free(self, live: Sequence[LiveRequest]) -> list[FreeNode]:
+    def free(self, live: Sequence[Occupant]) -> list[FreeNode]:
         """What is free. What was placed before and is on no node any more has ended."""
         in_flight = {each.ref.name: each.held for each in live if each.ref.name not in self.running}
         tenants = {each.ref.name: each.tenant for each in live}
         return free_nodes(self.snapshot, in_flight=in_flight, tenants=tenants)
-
-    def uses(
-        self, live: Sequence[LiveRequest], past: Mapping[str, PastUse], half_life: float
-    ) -> dict[str, TeamUse]:
-        """What each team holds and held; GPUs count by the type of the node that they are on."""
-        types = {node.name: node.allocatable.gpu_type for node in self.snapshot.nodes}
-        uses: dict[str, TeamUse] = defaultdict(TeamUse)
-        for each in live:
-            gpu_type = types.get(each.node or "") or each.held.gpu_type
-            uses[each.team] = uses[each.team].more(each.held, gpu_type)
-        for team, before in past.items():
-            held = replace(uses[team], average=before.average, gpu_hours=before.gpu_hours)
-            uses[team] = lately(held, seconds=before.seconds_ago, half_life=half_life)
-        return dict(uses)
 
 
 def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) -> tuple[Plan, int]:
@@ -173,7 +156,7 @@ def _plan(ports: DispatchPorts, admission: Admission, view: _View, most: int) ->
     live = admission.live()
     policy = view.policy.with_weights(admission.team_weights())
     past = admission.past_uses()
-    uses = view.uses(live, past, policy.half_life_seconds)
+    uses = uses_of(live, view.snapshot.nodes, past, policy.half_life_seconds)
     if any(team not in past or past[team].seconds_ago >= _KEEP_SECONDS for team in uses):
         admission.keep_uses(uses)
     planned = plan(

@@ -1,65 +1,24 @@
 """When waiting jobs will start: the planner itself, run ahead over what is expected to end.
 
 Pure. From now on nobody pushes and every job ends as expected; whenever something ends, the next
-pass is planned. Run twice, with jobs that end early and late, it gives a range. Comes in: the queue
-and the cluster as a pass sees them, and how long each job is expected to run. Goes out: a start for
-each job that could be foreseen. Before: ``dispatching``. Next: ``planning``.
+pass is planned. Run twice, with jobs that end early and late, it gives a range. Comes in: a scene.
+Goes out: a start for each job that could be foreseen. Before: ``scene``. Next: ``planning``.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sentinels.core.capacity import FreeNode, Resources, Tenant, add
-from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead, plan
-from sentinels.core.policy import Policy
 from sentinels.core.quota import TeamUse, lately
+from sentinels.core.scene import Occupant, Pace, Scene, Waiting, seconds_for
 
 STEPS = 2000
 """Ends that are looked at, at most: what starts after them is not foreseen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A waiting job: in which lane, since when, how many seconds it is expected to run."""
-
-    job_id: JobId
-    lane_id: int
-    enqueued_at: datetime
-    seconds: float
-    time_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Occupant:
-    """A live attempt on a node, and when it is expected to end."""
-
-    node: str
-    team: str
-    tenant: Tenant
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The queue and the cluster at one moment.
-
-    ``lanes`` say what all jobs of a lane have in common; ``waiting`` are in their order within each
-    lane. ``nodes`` are as a pass sees them.
-    """
-
-    now: datetime
-    lanes: Sequence[LaneHead]
-    waiting: Sequence[Waiting]
-    nodes: Sequence[FreeNode]
-    occupants: Sequence[Occupant]
-    uses: Mapping[str, TeamUse]
-    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +29,25 @@ class Start:
     node: str
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """When a job starts, at the earliest and at the latest; ``late`` None: nobody knows."""
+
+    early: datetime
+    late: datetime | None
+
+
 def foresee(
-    scene: Scene, *, wanted: frozenset[int] | None = None, steps: int = STEPS
+    scene: Scene,
+    *,
+    pace: Pace = Pace.USUAL,
+    wanted: frozenset[int] | None = None,
+    steps: int = STEPS,
 ) -> dict[int, Start]:
     """The starts that can be foreseen, by job id. ``wanted``: nothing is foreseen any further once
     all of these have started.
     """
-    future = _Future(scene)
+    future = _Future(scene, pace)
     left = set(wanted) if wanted is not None else None
     for _ in range(steps):
         future.plan()
@@ -87,18 +58,44 @@ def foresee(
     return future.starts
 
 
+def ranges(
+    scene: Scene, *, wanted: frozenset[int] | None = None, steps: int = STEPS
+) -> dict[int, Range]:
+    """The same as ranges: if all ends early, and if all ends late. One order of starts may be
+    quicker than another, so the early end of a range is the lesser of the two.
+    """
+    early = foresee(scene, pace=Pace.EARLY, wanted=wanted, steps=steps)
+    late = foresee(scene, pace=Pace.LATE, wanted=wanted, steps=steps)
+    found = {}
+    for job_id, start in early.items():
+        other = late.get(job_id)
+        at = start.at if other is None else min(start.at, other.at)
+        found[job_id] = Range(at, None if other is None else max(start.at, other.at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Whose place becomes free, and on which node; None: on none that is ready."""
+
+    team: str
+    tenant: Tenant
+    node: str | None
+
+
 @dataclass(slots=True)
 class _Future:
     """The cluster as it is expected to become, step by step."""
 
     scene: Scene
+    pace: Pace
     now: datetime = field(init=False)
     starts: dict[int, Start] = field(default_factory=dict)
     lines: dict[int, deque[Waiting]] = field(init=False)
     lanes: dict[int, LaneHead] = field(init=False)
     nodes: dict[str, FreeNode] = field(init=False)
     uses: dict[str, TeamUse] = field(init=False)
-    _ends: list[tuple[datetime, int, Occupant]] = field(default_factory=list)
+    _ends: list[tuple[datetime, int, _End]] = field(default_factory=list)
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -109,10 +106,10 @@ class _Future:
         for job in scene.waiting:
             if job.lane_id in self.lanes:
                 self.lines[job.lane_id].append(job)
-        self.nodes = {node.name: node for node in scene.nodes}
-        self.uses = dict(scene.uses)
+        self.nodes = {node.name: node for node in scene.free()}
+        self.uses = scene.uses()
         for occupant in scene.occupants:
-            self._await_end(occupant)
+            self._await(occupant)
 
     def plan(self) -> None:
         """One pass; what it grants starts now."""
@@ -149,6 +146,7 @@ class _Future:
             enqueued_at=first.enqueued_at,
             waiting=len(line),
             time_limit=first.time_limit,
+            avoids=first.avoids,
         )
 
     def _start(self, lane: LaneHead, job: Waiting, name: str) -> None:
@@ -166,20 +164,28 @@ class _Future:
         self.nodes[name] = replace(node.less(lane.resources), tenants=(*node.tenants, tenant))
         use = self.uses.get(lane.team, TeamUse())
         self.uses[lane.team] = use.more(lane.resources, node.allocatable.gpu_type)
-        ends_at = self.now + timedelta(seconds=max(1.0, job.seconds))
-        self._await_end(Occupant(name, lane.team, tenant, ends_at))
+        seconds = seconds_for(self.pace, job.history, job.time_limit)
+        if seconds is not None:
+            ends_at = self.now + timedelta(seconds=max(1.0, seconds))
+            self._await_end(ends_at, _End(lane.team, tenant, name))
 
-    def _await_end(self, occupant: Occupant) -> None:
+    def _await(self, occupant: Occupant) -> None:
+        ends_at, tenant = occupant.end(self.pace, self.scene.now), occupant.tenant
+        if ends_at is not None:
+            where = (each.name for each in self.nodes.values() if tenant in each.tenants)
+            self._await_end(ends_at, _End(occupant.team, tenant, next(where, None)))
+
+    def _await_end(self, at: datetime, end: _End) -> None:
         self._number += 1
-        heapq.heappush(self._ends, (occupant.ends_at, self._number, occupant))
+        heapq.heappush(self._ends, (at, self._number, end))
 
-    def _end(self, occupant: Occupant) -> None:
-        node, held = self.nodes.get(occupant.node), occupant.tenant.held
+    def _end(self, end: _End) -> None:
+        node, held = self.nodes.get(end.node or ""), end.tenant.held
         if node is not None:
-            self.nodes[node.name] = _without(node, occupant.tenant)
-        use = self.uses.get(occupant.team, TeamUse())
+            self.nodes[node.name] = _without(node, end.tenant)
+        use = self.uses.get(end.team, TeamUse())
         gpu_type = node.allocatable.gpu_type if node is not None else None
-        self.uses[occupant.team] = use.less(held, gpu_type)
+        self.uses[end.team] = use.less(held, gpu_type)
 
     def _age(self, seconds: float) -> None:
         half_life = self.scene.policy.half_life_seconds

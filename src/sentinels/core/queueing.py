@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from sentinels.core.audience import Audience, NoticeRules
-from sentinels.core.capacity import Node, Resources, Snapshot, Tenant
+from sentinels.core.capacity import Node, Resources, Snapshot
 from sentinels.core.dossier import Dossier
 from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.observation import Finished, Usage
@@ -23,9 +23,10 @@ from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.preempting import Clearance
-from sentinels.core.quota import TeamUse
+from sentinels.core.quota import PastUse, TeamUse
 from sentinels.core.retrying import PastAttempt
 from sentinels.core.rights import Role
+from sentinels.core.scene import Occupant
 from sentinels.core.submission import Submission
 from sentinels.core.workload import Image, WorkloadRef
 
@@ -256,49 +257,6 @@ class Claim:
     node: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRequest:
-    """What a live attempt holds, on which node (None: not seen on one yet), for how long at most.
-
-    ``priority`` is its class's number, ``time_limit`` in seconds.
-    """
-
-    ref: WorkloadRef
-    team: str
-    priority: int
-    held: Resources
-    node: str | None
-    started_at: datetime | None
-    time_limit: int | None
-    leaves_for: JobId | None
-
-    @property
-    def tenant(self) -> Tenant:
-        """As the planner sees it."""
-        limit = None if self.time_limit is None else timedelta(seconds=self.time_limit)
-        ends_by = self.started_at + limit if self.started_at and limit else None
-        return Tenant(
-            self.ref.job_id,
-            self.ref.attempt,
-            self.held,
-            self.priority,
-            self.started_at,
-            ends_by,
-            self.leaves_for,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PastUse:
-    """What a team held of each kind, as a decaying average, and its GPU-hours of this month, as of
-    so many seconds ago.
-    """
-
-    average: Mapping[str, float]
-    gpu_hours: float
-    seconds_ago: float
-
-
 class Admission(Protocol):
     """An open admission: the dispatch lock is held until it closes, then all of it commits."""
 
@@ -314,7 +272,7 @@ class Admission(Protocol):
         """Each team's weight in the fair share."""
         ...
 
-    def live(self) -> Sequence[LiveRequest]:
+    def live(self) -> Sequence[Occupant]:
         """What every live attempt holds."""
         ...
 

@@ -61,6 +61,17 @@ class TeamUse:
         return replace(self, held=held, running=running, gpus_of=gpus_of)
 
 
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """What a team held of each kind, as a decaying average, and its GPU-hours of this month, as of
+    so many seconds ago.
+    """
+
+    average: Mapping[str, float]
+    gpu_hours: float
+    seconds_ago: float
+
+
 def lately(use: TeamUse, *, seconds: float, half_life: float) -> TeamUse:
     """The use after so many seconds in which it held what it holds: the average follows, and half
     of what is older than ``half_life`` is forgotten. A half-life of 0 forgets at once.

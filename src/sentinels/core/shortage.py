@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from sentinels.core.capacity import FreeNode, Node, Resources, fits, subtract
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.planning import Decision, LaneHead
-from sentinels.core.simulating import Scene, Simulation, Tenant
+from sentinels.core.scene import Occupant, Scene
+from sentinels.core.simulating import Simulation
 from sentinels.core.workload import WorkloadRef
 
 MOST_ENDS = 30
@@ -66,7 +67,7 @@ class Help:
     starts: int
     node: FreeNode | None = None
     like: str | None = None
-    tenant: Tenant | None = None
+    tenant: Occupant | None = None
     gpu_percent: float | None = None
 
 
@@ -78,12 +79,12 @@ class Advice:
 
     node: Help | None = None
     end: Help | None = None
-    next_end: tuple[Tenant, datetime] | None = None
+    next_end: tuple[Occupant, datetime] | None = None
 
 
 def shortages(simulation: Simulation) -> list[Shortage]:
     """Everything that is full, with the lanes that wait for it."""
-    heads = {head.lane_id: head for head in simulation.scene.heads}
+    heads = {head.lane_id: head for head in simulation.scene.lanes}
     found: dict[str, list[Stuck]] = defaultdict(list)
     for decision in simulation.decisions:
         head = heads[decision.lane_id]
@@ -110,9 +111,9 @@ def advise(
 def idle_nodes(scene: Scene) -> list[str]:
     """Nodes without anything to do while nothing waits; one of the ready ones is never named."""
     ready = [node for node in scene.nodes if node.ready]
-    if any(head.waiting for head in scene.heads) or any(t.node is None for t in scene.tenants):
+    if any(head.waiting for head in scene.lanes) or any(t.node is None for t in scene.occupants):
         return []
-    busy = {tenant.node for tenant in scene.tenants}
+    busy = {tenant.node for tenant in scene.occupants}
     idle = [node for node in ready if node.name not in busy]
     if len(idle) == len(ready):
         smallest = min(ready, key=lambda node: (_size(node.allocatable), node.name), default=None)
@@ -173,10 +174,10 @@ def _sizes(nodes: Sequence[Node]) -> Sequence[tuple[str | None, Resources, Resou
 
 def _fewer_jobs(simulation: Simulation, gpu_percent: Mapping[WorkloadRef, float]) -> Iterator[Help]:
     since = simulation.scene.now - timedelta(minutes=IDLE_MINUTES)
-    for tenant in simulation.scene.tenants:
+    for tenant in simulation.scene.occupants:
         percent = gpu_percent.get(tenant.ref, IDLE_PERCENT)
         long_enough = tenant.started_at is not None and tenant.started_at <= since
-        if tenant.resources.gpus and percent < IDLE_PERCENT and long_enough:
+        if tenant.held.gpus and percent < IDLE_PERCENT and long_enough:
             starts = simulation.starts_without([tenant])
             yield Help(starts, tenant=tenant, gpu_percent=percent)
 
@@ -197,10 +198,10 @@ def _rank(change: Help) -> tuple[int, float]:
     return change.starts, -started.timestamp() if started else 0.0
 
 
-def _next_end(simulation: Simulation) -> tuple[Tenant, datetime] | None:
+def _next_end(simulation: Simulation) -> tuple[Occupant, datetime] | None:
     """The first end after which a waiting job can start, as far as ends can be told."""
     now = simulation.scene.now
-    ends = [(tenant, tenant.expected_end(now)) for tenant in simulation.scene.tenants]
+    ends = [(tenant, tenant.expected_end(now)) for tenant in simulation.scene.occupants]
     known = [(tenant, end) for tenant, end in ends if end is not None and tenant.node is not None]
     known.sort(key=lambda pair: (pair[1], pair[0].ref.job_id))
     for count, (tenant, end) in enumerate(known[:MOST_ENDS], start=1):

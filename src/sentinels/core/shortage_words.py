@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from sentinels.core.capacity import GPU, KINDS, Resources
 from sentinels.core.ports import Json
 from sentinels.core.quantity import format_duration
+from sentinels.core.scene import Occupant
 from sentinels.core.shortage import Advice, Help, Shortage
-from sentinels.core.simulating import Tenant
 
 _FULL: Mapping[str, str] = {
     "gpu": "GPUs are full",
@@ -146,7 +146,7 @@ def _node(change: Help) -> str:
     return f"like {change.like} ({amounts})" if change.like else f"with {amounts}"
 
 
-def _job(tenant: Tenant) -> str:
+def _job(tenant: Occupant) -> str:
     return f"job {tenant.ref.job_id} {tenant.name} ({tenant.user})"
 
 

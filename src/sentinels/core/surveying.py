@@ -19,6 +19,7 @@ from sentinels.core.audience import NoticeRules
 from sentinels.core.errors import MeterUnavailable
 from sentinels.core.meter import Meter
 from sentinels.core.ports import Clock, Json
+from sentinels.core.scene import Occupant, Scene
 from sentinels.core.shortage import IDLE_MINUTES, Shortage, advise, idle_nodes, shortages
 from sentinels.core.shortage_words import (
     FULL,
@@ -31,15 +32,13 @@ from sentinels.core.shortage_words import (
     idle_name,
     idle_text,
 )
-from sentinels.core.simulating import Scene, Simulation, Tenant
+from sentinels.core.simulating import Simulation
 from sentinels.core.workload import WorkloadRef
 
 ROUND = "conditions"
 EVERY_SECONDS = 60.0
 CLEAR_SECONDS = 300.0
 """What was not seen for so long is over; less is no interruption."""
-DEPTH = 1000
-"""Jobs of a lane that are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,8 @@ class Survey(Protocol):
         """Whether it is time for the next round of this name, and nobody else began it."""
         ...
 
-    def scene(self, *, depth: int, now: datetime) -> Scene:
-        """The lanes, the nodes as the last pass saw them, and every live attempt."""
-        ...
-
-    def usual_seconds(self, refs: Sequence[WorkloadRef]) -> Mapping[WorkloadRef, float]:
-        """How long jobs of the same team and name as each took before, where that is known."""
+    def scene(self, *, now: datetime) -> Scene:
+        """The queue, the nodes as the last pass saw them, and every live attempt."""
         ...
 
     def note(self, held: Sequence[Held], *, clear_seconds: float) -> Sequence[OpenCondition]:
@@ -119,7 +114,7 @@ class Surveyor:
         if not self.queue.begin_round(ROUND, every_seconds=EVERY_SECONDS):
             return
         now = self.clock()
-        scene = self.queue.scene(depth=DEPTH, now=now)
+        scene = self.queue.scene(now=now)
         full = {full_name(each): each for each in shortages(Simulation(scene))}
         idle = {idle_name(node): node for node in idle_nodes(scene)}
         held = [Held(name, full_line(it, now), full_facts(it)) for name, it in full.items()]
@@ -135,8 +130,7 @@ class Surveyor:
     def _tell_full(self, condition: OpenCondition, shortage: Shortage, scene: Scene) -> None:
         if condition.is_told or condition.held < self.full_seconds:
             return
-        informed = self._informed(scene)
-        advice = advise(Simulation(informed), shortage, self._gpu_percent(informed))
+        advice = advise(Simulation(scene), shortage, self._gpu_percent(scene))
         text = full_text(shortage, advice, since=condition.since, now=scene.now)
         facts = full_facts(shortage, advice)
         self.queue.tell(condition.id, Announcement("opened", text, facts, self._oncall()))
@@ -160,13 +154,8 @@ class Surveyor:
         to = self.rules.oncall or (None,)
         return tuple(dict.fromkeys(settled_address(address, self.rules) for address in to))
 
-    def _informed(self, scene: Scene) -> Scene:
-        """The scene with how long such jobs took before."""
-        usual = self.queue.usual_seconds([tenant.ref for tenant in scene.tenants])
-        return scene.with_usual(usual)
-
     def _gpu_percent(self, scene: Scene) -> Mapping[WorkloadRef, float]:
-        refs = [tenant.ref for tenant in scene.tenants if _may_idle(tenant)]
+        refs = [tenant.ref for tenant in scene.occupants if _may_idle(tenant)]
         if self.meter is None or not refs:
             return {}
         begin = scene.now - timedelta(minutes=IDLE_MINUTES)
@@ -176,5 +165,5 @@ class Surveyor:
             return {}
 
 
-def _may_idle(tenant: Tenant) -> bool:
-    return bool(tenant.resources.gpus) and tenant.started_at is not None
+def _may_idle(tenant: Occupant) -> bool:
+    return bool(tenant.held.gpus) and tenant.started_at is not None

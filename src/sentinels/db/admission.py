@@ -17,12 +17,13 @@ from sentinels.core.pacing import Pace
 from sentinels.core.planning import Decision, Grant, LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.preempting import Clearance
-from sentinels.core.queueing import Claim, LiveRequest, NodeWish, PassReport, PastUse
-from sentinels.core.quota import TeamUse
+from sentinels.core.queueing import Claim, NodeWish, PassReport
+from sentinels.core.quota import PastUse, TeamUse
+from sentinels.core.scene import Occupant
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.engine import statement, transaction
-from sentinels.db.rows import lane_head_of, live_request_of, ref_of
+from sentinels.db.rows import lane_head_of, occupant_of, past_use_of, ref_of
 from sentinels.db.tables import teams
 
 
@@ -47,22 +48,15 @@ class PostgresAdmission:
         rows = self._connection.execute(select(teams.c.name, teams.c.weight))
         return {row.name: row.weight for row in rows}
 
-    def live(self) -> Sequence[LiveRequest]:
+    def live(self) -> Sequence[Occupant]:
         """See ``Admission.live``."""
         rows = self._connection.execute(statement("live_requests")).mappings()
-        return [live_request_of(row) for row in rows]
+        return [occupant_of(row) for row in rows]
 
     def past_uses(self) -> Mapping[str, PastUse]:
         """See ``Admission.past_uses``."""
         rows = self._connection.execute(statement("team_uses")).mappings()
-        return {
-            row["team"]: PastUse(
-                {kind.fact: row[kind.fact] for kind in KINDS},
-                row["gpu_hours"],
-                max(0.0, float(row["seconds"])),
-            )
-            for row in rows
-        }
+        return {row["team"]: past_use_of(row) for row in rows}
 
     def keep_uses(self, uses: Mapping[str, TeamUse]) -> None:
         """See ``Admission.keep_uses``."""

@@ -8,13 +8,15 @@ from dataclasses import asdict, fields
 from sqlalchemy import RowMapping
 
 from sentinels.core.audience import Audience, Choice
-from sentinels.core.capacity import Node, Resources
+from sentinels.core.capacity import KINDS, Node, Resources
 from sentinels.core.job import JobId, JobState
 from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import TrackerRun
 from sentinels.core.quantity import parse_duration
-from sentinels.core.queueing import LiveAttempt, LiveRequest
+from sentinels.core.queueing import LiveAttempt
+from sentinels.core.quota import PastUse
+from sentinels.core.scene import Occupant
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import read_submission
 from sentinels.core.workload import Image, ImageKind, WorkloadRef
@@ -88,18 +90,26 @@ def lane_head_of(row: RowMapping) -> LaneHead:
     )
 
 
-def live_request_of(row: RowMapping) -> LiveRequest:
+def occupant_of(row: RowMapping) -> Occupant:
     """A row of ``live_requests.sql``."""
-    return LiveRequest(
+    return Occupant(
         ref=ref_of(row),
         team=row["team"],
-        priority=row["priority"],
         held=resources_of(row),
+        priority=row["priority"],
         node=row["node"],
         started_at=row["started_at"],
         time_limit=seconds_of(row["time_limit"]),
         leaves_for=row["leaves_for"],
+        name=row["name"],
+        user=row["user_name"],
     )
+
+
+def past_use_of(row: RowMapping) -> PastUse:
+    """A row of ``team_uses.sql``."""
+    average = {kind.fact: row[kind.fact] for kind in KINDS}
+    return PastUse(average, row["gpu_hours"], max(0.0, float(row["seconds"])))
 
 
 def seconds_of(time_limit: str | None) -> int | None:

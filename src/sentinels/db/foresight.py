@@ -1,0 +1,89 @@
+"""The whole at one moment, out of PostgreSQL, with how long such jobs took before.
+
+Six statements in one transaction that sees one state; bounded, however many jobs wait. Comes in: a
+moment. Goes out: a ``Scene``. Before: ``core/surveying``, ``core/forecasting``,
+``functions/submit``. Next: ``sql/read_waiting.sql``, ``sql/read_histories.sql``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, RowMapping, select
+
+from sentinels.core.capacity import Node
+from sentinels.core.job import JobId
+from sentinels.core.policy import CurrentPolicy
+from sentinels.core.queueing import NodeWish
+from sentinels.core.scene import History, Scene, Waiting
+from sentinels.db.engine import guarded, statement
+from sentinels.db.rows import lane_head_of, node_of, occupant_of, past_use_of, seconds_of
+from sentinels.db.tables import teams
+
+MOST_WAITING = 5000
+"""Waiting jobs that are looked at."""
+
+
+class PostgresForesight:
+    """Loads the scene."""
+
+    def __init__(self, engine: Engine, policy: CurrentPolicy) -> None:
+        """``policy`` is dispatch's."""
+        self._engine, self._policy = engine, policy
+
+    def scene(self, *, now: datetime, most: int = MOST_WAITING) -> Scene:
+        """The queue, the nodes as the last pass saw them, and every live attempt. Of ``most``
+        waiting jobs more is known than how many they are. Raises ``QueueUnavailable``.
+        """
+        with guarded(), self._engine.connect() as connection:
+            reading = connection.execution_options(isolation_level="REPEATABLE READ")
+            with reading.begin():
+                return self._read(reading, now, most)
+
+    def _read(self, connection: Connection, now: datetime, most: int) -> Scene:
+        waiting = [_waiting_of(row) for row in _rows(connection, "read_waiting", most=most)]
+        occupants = [occupant_of(row) for row in _rows(connection, "live_requests")]
+        weights = connection.execute(select(teams.c.name, teams.c.weight)).all()
+        ids = [*(each.job_id for each in waiting), *(each.ref.job_id for each in occupants)]
+        took = _histories(connection, ids)
+        return Scene(
+            now=now,
+            lanes=[lane_head_of(row) for row in _rows(connection, "lane_heads", depth=most)],
+            nodes=[_node_of(row) for row in _rows(connection, "list_nodes")],
+            occupants=[replace(each, history=took.get(each.ref.job_id)) for each in occupants],
+            policy=self._policy().with_weights({row.name: row.weight for row in weights}),
+            waiting=[replace(each, history=took.get(each.job_id)) for each in waiting],
+            past={row["team"]: past_use_of(row) for row in _rows(connection, "team_uses")},
+        )
+
+
+def _histories(connection: Connection, ids: Sequence[int]) -> Mapping[int, History]:
+    rows = _rows(connection, "read_histories", job_ids=list(ids)) if ids else ()
+    return {
+        job_id: History(float(row["low"]), float(row["usual"]), float(row["high"]))
+        for row in rows
+        for job_id in row["job_ids"]
+    }
+
+
+def _rows(connection: Connection, name: str, /, **values: object) -> Sequence[RowMapping]:
+    return connection.execute(statement(name), values).mappings().all()
+
+
+def _node_of(row: RowMapping) -> Node:
+    """As operators want it: what is retired takes nothing new."""
+    node = node_of(row)
+    return replace(node, ready=False) if row["wish"] == NodeWish.CLOSE else node
+
+
+def _waiting_of(row: RowMapping) -> Waiting:
+    return Waiting(
+        job_id=JobId(row["job_id"]),
+        lane_id=row["lane_id"],
+        enqueued_at=row["enqueued_at"],
+        time_limit=seconds_of(row["time_limit"]),
+        user=row["user_name"],
+        avoids=frozenset(row["avoids"]),
+    )
