@@ -19,6 +19,7 @@ from sentinels.clock import utc_now
 from sentinels.clusters.local.folders import WorkloadFolder
 from sentinels.clusters.local.log_file import read_log, tail
 from sentinels.core.asking import Asking
+from sentinels.core.bumping import BumpPorts
 from sentinels.core.errors import ClusterUnavailable, NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
 from sentinels.core.log_lines import take
@@ -38,6 +39,7 @@ from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
+from sentinels.db.bumps import PostgresBumps
 from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.policies import PostgresPolicies
@@ -306,6 +308,9 @@ def make_door(
             PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
         ),
         policies=PostgresPolicies(desk.engine),
+        bumping=BumpPorts(
+            PostgresBumps(desk.engine, ports.policy, desk.limits.rules), ports.policy, desk.pokes
+        ),
     )
 
 

@@ -61,6 +61,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels cancel 12",
         "Experiments",
     ),
+    "bump": Command(
+        "sentinels.cli.bump:bump",
+        "Give waiting jobs another priority; see first whom that delays.",
+        "sentinels bump 12 urgent",
+        "Experiments",
+    ),
     "artifacts": Command(
         "sentinels.cli.artifacts:artifacts",
         "List or download what a job left.",

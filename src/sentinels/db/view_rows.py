@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.policy import Policy
 from sentinels.core.reading import (
     AttemptView,
     EventView,
@@ -16,8 +17,8 @@ from sentinels.core.reading import (
 from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_of
 
 
-def job_of(row: RowMapping) -> JobView:
-    """A row of ``read_jobs.sql``."""
+def job_of(row: RowMapping, policy: Policy) -> JobView:
+    """A row of ``read_jobs.sql``; ``policy`` names its class."""
     return JobView(
         id=JobId(row["id"]),
         name=row["name"],
@@ -42,6 +43,7 @@ def job_of(row: RowMapping) -> JobView:
         last_detail=row["detail"] or None,
         last_run_id=row["mlflow_run_id"],
         rerun_of=row["rerun_of"],
+        priority=policy.class_name(row["priority"]),
     )
 
 

@@ -16,6 +16,7 @@ from flask import Request
 
 from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
+from sentinels.core.bumping import BumpPorts
 from sentinels.core.governing import PolicyBook
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
@@ -113,6 +114,7 @@ class FrontDoor:
     logs: LogReader
     notices: NoticeDesk
     policies: PolicyBook
+    bumping: BumpPorts
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

@@ -1,8 +1,8 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
-``asking``, ``choosing``, ``governing``, ``health``; ``openapi`` for the document.
+``bumping``, ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``,
+``measuring``, ``asking``, ``choosing``, ``governing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sentinels.functions.submit import (
     artifacts,
     asking,
     browsing,
+    bumping,
     choosing,
     dossiers,
     governing,
@@ -192,6 +193,21 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         (_limit(50, 500),),
     ),
     Route("GET", "/v1/nodes", "The cluster's nodes.", browsing.list_nodes, {200: "Nodes"}),
+    Route(
+        "POST",
+        "/v1/bump",
+        "Give waiting jobs another priority class; says whom that delays by how much.",
+        bumping.bump_jobs,
+        {200: "Bumped"},
+        (
+            Param(
+                "dry_run",
+                "true: change nothing, and answer with what it would do.",
+                choices=("true", "false"),
+            ),
+        ),
+        takes="Bump",
+    ),
     Route(
         "GET",
         "/v1/nodes/{name}",

@@ -351,6 +351,49 @@ _ANSWER: dict[str, Schema] = {
     "notes": _list_of(_TEXT),
 }
 
+_STARTS: dict[str, Schema] = {
+    "starts_before": {**_or_null(_MOMENT), "description": "null: it cannot be foreseen."},
+    "starts_after": _or_null(_MOMENT),
+}
+_BUMPED: dict[str, Schema] = {
+    "priority": _TEXT,
+    "jobs": _list_of(
+        _object(
+            {
+                "job": _WHOLE,
+                "name": _TEXT,
+                "user": _TEXT,
+                "team": _TEXT,
+                "was": {**_TEXT, "description": "Its class before."},
+                **_STARTS,
+            }
+        )
+    ),
+    "left": {
+        **_list_of(_object({"job": _WHOLE, "why": _TEXT})),
+        "description": "Those that stay as they are.",
+    },
+    "delayed": {
+        **_list_of(
+            _object(
+                {
+                    "job": _WHOLE,
+                    "user": _TEXT,
+                    "team": _TEXT,
+                    **_STARTS,
+                    "seconds": {**_or_null(_WHOLE), "description": "null: without end in sight."},
+                }
+            )
+        ),
+        "description": "The jobs that start later, the most delayed first, at most 100.",
+    },
+    "delayed_count": _WHOLE,
+    "unforeseen": {
+        **_WHOLE,
+        "description": "How many of the jobs nobody can say the start of, nor whom they delay.",
+    },
+}
+
 _VERSION: dict[str, Schema] = {
     "version": {**_WHOLE, "description": "0: the usual one, which nobody applied."},
     "actor": _or_null(_TEXT),
@@ -515,6 +558,17 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "Bump": _object(
+        {
+            "priority": {**_TEXT, "description": "The name of a class."},
+            "jobs": {**_list_of(_TEXT), "description": "Ids, names or beginnings of names."},
+            "labels": {"type": "object", "additionalProperties": _TEXT},
+            "sweep": {**_WHOLE, "description": "Its first job."},
+            "user": _TEXT,
+        },
+        optional=("jobs", "labels", "sweep", "user"),
+    ),
+    "Bumped": _object(_BUMPED),
     "Policy": _object({**_VERSION, "document": _MAP}),
     "NewPolicy": _object(
         {
