@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from sentinels.core.capacity import Node, Resources
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.queueing import Caller
@@ -19,9 +20,13 @@ from sentinels.core.rights import Role
 from sentinels.db.policies import PostgresPolicies
 from sentinels.db.reading import PostgresReading
 from tests.conftest import TOKEN
+from tests.integration.test_bumping import as_caller, person, run
 from tests.integration.test_cli import Terminal
 from tests.support.desk import Desk
 from tests.support.front import Client, LoggedCluster, make_door, serving
+from tests.support.scripted import GIB
+
+WHOLE = {"cpu": 4, "memory": "1Gi"}
 
 
 class AsRole(PostgresReading):
@@ -194,3 +199,68 @@ def test_a_policy_that_is_read_is_the_one_that_was_applied(client: Client, engin
     shown = client.get("/v1/policy").json["document"]
     assert json.dumps(shown) == json.dumps(document)
     assert PostgresPolicies(engine).current() == read_policy(document)
+
+
+@pytest.fixture
+def crowded(desk: Desk) -> list[int]:
+    """One node, a job that has it for an hour, and one of each team that wait for it."""
+    desk.cluster.nodes = [Node("box", Resources(4000, 8 * GIB))]
+    running = desk.job(resources=WHOLE, time_limit="1h")
+    run(desk, running)
+    eve = person(desk, "eve", "speech")
+    mine = desk.job(resources=WHOLE, time_limit="30m")
+    hers = as_caller(desk, eve).job(resources=WHOLE, time_limit="20m", priority="high")
+    return [running, mine, hers]
+
+
+def test_a_dry_run_shows_what_would_change_and_for_whom_and_changes_nothing(
+    terminal: Terminal, engine: Engine, crowded: list[int]
+) -> None:
+    _, mine, hers = crowded
+    write(
+        terminal,
+        "classes: {normal: 20, mid: 30, top: 50}\n"
+        "teams:\n"
+        "  default: {quota: {cpu: 2}}\n"
+        "  speech: {weight: 4}\n",
+    )
+    said, _ = terminal.type("policy", "apply", "policy.yaml", "--dry-run")
+    told = said.splitlines()
+    assert "classes.top: (not set) → 50" in told
+    assert "teams.default: (not set) → {quota: {cpu: 2}}" in told
+    assert (
+        "team default holds 4 CPUs and may hold 2: it gets nothing more until it holds less" in told
+    )
+    assert f"job {mine} can never start: it is more than team default may hold: 2 CPUs" in told
+    assert f"job {hers} loses its class high, which is mid now" in told
+    place = told.index("1 waiting job would move:")
+    assert told[place + 1].split() == ["JOB", "OWNER", "TEAM", "PLACE", "STARTS", "ABOUT"]
+    assert told[place + 2].split()[:6] == [str(mine), "ann", "default", "2", "→", "?"]
+    assert PostgresPolicies(engine).versions(limit=1) == []
+
+
+def test_a_dry_run_of_what_is_in_force_moves_nobody(terminal: Terminal, crowded: list[int]) -> None:
+    said, _ = terminal.type("policy", "apply", write(terminal, "{}\n"), "--dry-run")
+    assert said == "no waiting job would move, as far as can be foreseen\n"
+
+
+def test_a_dry_run_shows_how_places_change(client: Client, crowded: list[int], desk: Desk) -> None:
+    _, mine, hers = crowded
+    desk.change(
+        "UPDATE queue SET enqueued_at = now() - interval '200m' WHERE job_id = :id", id=mine
+    )
+    body = json.dumps({"document": {"ageing": {"every": "30m", "at_most": 60}}}).encode()
+    answer = client.ask("PUT", "/v1/policy?dry_run=true", body).json
+    moves = answer["effects"]["moves"]
+    assert [(each["job"], each["place_before"], each["place_after"]) for each in moves] == [
+        (hers, 1, 2),
+        (mine, 2, 1),
+    ]
+    assert answer["effects"]["troubles"] == []
+    assert answer["version"] == 0
+
+
+def test_a_dry_run_of_an_overtaken_version_says_so(client: Client, engine: Engine) -> None:
+    PostgresPolicies(engine).apply({}, actor="bob", seen=0)
+    body = json.dumps({"document": {"ageing": {"every": "30m"}}, "version": 0}).encode()
+    assert client.ask("PUT", "/v1/policy?dry_run=true", body).status == 409

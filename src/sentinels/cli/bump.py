@@ -25,7 +25,7 @@ from sentinels.cli.show import (
     show_rows,
     show_value,
 )
-from sentinels.cli.times import local
+from sentinels.cli.times import to_the_minute
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.quantity import about_duration
 
@@ -115,16 +115,11 @@ def _tell(seen: Row) -> None:
 
 
 def _moves(job: Row) -> str:
-    before, after = _when(job["starts_before"]), _when(job["starts_after"])
+    before, after = to_the_minute(job["starts_before"]), to_the_minute(job["starts_after"])
     if not after:
         return ""
     instead = "" if before == after else f" instead of {before or 'later than can be foreseen'}"
     return f", starts about {after}{instead}"
-
-
-def _when(moment: object) -> str:
-    """A foreseen moment: to the minute."""
-    return local(moment).rpartition(":")[0]
 
 
 def _counted(ids: Sequence[str]) -> str:
@@ -142,7 +137,7 @@ _DELAYED = (
     Column("JOB", lambda row: row["job"], right=True),
     Column("OWNER", lambda row: row["user"]),
     Column("TEAM", lambda row: row["team"]),
-    Column("STARTS", lambda row: _when(row["starts_after"])),
-    Column("INSTEAD OF", lambda row: _when(row["starts_before"])),
+    Column("STARTS", lambda row: to_the_minute(row["starts_after"])),
+    Column("INSTEAD OF", lambda row: to_the_minute(row["starts_before"])),
     Column("LATER BY", _later, right=True),
 )

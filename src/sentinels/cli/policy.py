@@ -6,14 +6,25 @@ Comes in: an operator's file. Goes out: every fault of it with its line, or what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from sentinels.cli.client import Client, Json
 from sentinels.cli.reading import read_text
-from sentinels.cli.show import Column, Output, OutputOption, Row, rows, say, show_rows, show_value
-from sentinels.cli.times import local
+from sentinels.cli.show import (
+    Column,
+    Output,
+    OutputOption,
+    Row,
+    mapping,
+    rows,
+    say,
+    show_rows,
+    show_value,
+)
+from sentinels.cli.times import local, to_the_minute
 from sentinels.core.errors import InvalidPolicy, InvalidRequest, InvalidSubmission
 
 app = typer.Typer(
@@ -24,6 +35,7 @@ app = typer.Typer(
     help="Show the policy, or put another in force: who goes first, who may have how much.",
 )
 _PATH = "/v1/policy"
+_SHOWN = 10
 
 
 def example(line: str) -> str:
@@ -54,6 +66,9 @@ def show(
 @app.command(epilog=example("sentinels policy apply policy.yaml --dry-run"))
 def apply(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The policy; - is standard input.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what it would change, and for whom.")
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put a policy in force: within two seconds it holds everywhere.
@@ -61,13 +76,16 @@ def apply(
     The version that stands in the file is the one that it was made from: where another was applied
     since, nothing is changed.
     """
-    answer = Client().put(_PATH, _read(file))
+    answer = Client().put(_PATH, _read(file), {"dry_run": "true"} if dry_run else None)
     if output in (Output.JSON, Output.YAML):
         show_value(answer, output)
         return
     changes = _changes(answer)
     for line in changes:
         say(line)
+    if dry_run:
+        _tell_effects(mapping(answer.get("effects")))
+        return
     done = "is in force" if changes else "is in force already: nothing is different"
     say(f"version {answer.get('version')} of the policy {done}")
 
@@ -80,6 +98,20 @@ def history(
     """Tell who changed what of the policy, and when."""
     found = rows(Client().get(f"{_PATH}/versions", {"limit": limit}), "versions")
     show_rows(found, _VERSIONS, output, empty="The usual policy is in force; nobody changed it.")
+
+
+def _tell_effects(effects: Row) -> None:
+    troubles, moves = effects.get("troubles"), rows(effects, "moves")
+    for line in troubles if isinstance(troubles, list) else ():
+        say(str(line))
+    if not moves:
+        say("no waiting job would move, as far as can be foreseen")
+        return
+    count = effects.get("moves_count")
+    say(f"{count} waiting {'jobs' if count != 1 else 'job'} would move:")
+    show_rows(moves[:_SHOWN], _MOVES, Output.TABLE, empty="")
+    if len(moves) > _SHOWN:
+        say(f"… and {int(str(count)) - _SHOWN} more")
 
 
 def _read(file: str) -> Json:
@@ -113,6 +145,18 @@ def _changes(row: Row) -> list[str]:
     return [str(line) for line in found] if isinstance(found, list) else []
 
 
+def _change_of(row: Row, key: str, text: Callable[[object], str]) -> str:
+    before, after = row.get(f"{key}_before"), row.get(f"{key}_after")
+    return f"{text(before) or '?'} → {text(after) or '?'}"
+
+
+_MOVES = (
+    Column("JOB", lambda row: row["job"], right=True),
+    Column("OWNER", lambda row: row["user"]),
+    Column("TEAM", lambda row: row["team"]),
+    Column("PLACE", lambda row: _change_of(row, "place", lambda place: str(place or ""))),
+    Column("STARTS ABOUT", lambda row: _change_of(row, "starts", to_the_minute)),
+)
 _VERSIONS = (
     Column("VERSION", lambda row: row["version"], right=True),
     Column("AT", lambda row: local(row["at"])),

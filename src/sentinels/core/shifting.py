@@ -51,6 +51,11 @@ class Shift:
         """Whether anybody would notice."""
         return self.later >= _NOTICEABLE
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether it starts in another place, or noticeably later or sooner."""
+        return self.place_before != self.place_after or abs(self.later) >= _NOTICEABLE
+
 
 def shifts(before: Scene, after: Scene, *, steps: int = STEPS) -> list[Shift]:
     """Every job that waits in the one or the other, those that are delayed most first."""

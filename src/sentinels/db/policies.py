@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Engine, RowMapping, func, insert, select
 
@@ -16,8 +17,10 @@ from sentinels.core.governing import PolicyVersion
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.ports import Json
+from sentinels.core.scene import Scene
 from sentinels.db.engine import statement, transaction
-from sentinels.db.tables import policies
+from sentinels.db.foresight import PostgresForesight
+from sentinels.db.tables import policies, teams
 
 _FRESH_SECONDS = 2.0
 
@@ -64,6 +67,16 @@ class PostgresPolicies:
         with self._lock:
             self._read_at = float("-inf")
         return _version_of(row)
+
+    def weights(self) -> Mapping[str, float]:
+        """See ``PolicyBook.weights``."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(teams.c.name, teams.c.weight)).all()
+        return {row.name: row.weight for row in rows}
+
+    def scene(self, *, now: datetime) -> Scene:
+        """See ``PolicyBook.scene``."""
+        return PostgresForesight(self._engine, self.current).scene(now=now)
 
     def _read(self) -> None:
         newest = select(policies.c.id, policies.c.document).order_by(policies.c.id.desc()).limit(1)

@@ -44,6 +44,9 @@ _DRY_RUN = Param(
     "true: store nothing, and answer with what would be launched.",
     choices=("true", "false"),
 )
+_FORESEE = Param(
+    "dry_run", "true: change nothing, and answer with what it would do.", choices=("true", "false")
+)
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 
@@ -199,13 +202,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Give waiting jobs another priority class; says whom that delays by how much.",
         bumping.bump_jobs,
         {200: "Bumped"},
-        (
-            Param(
-                "dry_run",
-                "true: change nothing, and answer with what it would do.",
-                choices=("true", "false"),
-            ),
-        ),
+        (_FORESEE,),
         takes="Bump",
     ),
     Route(
@@ -306,6 +303,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "Put another policy in force, made from the version that is.",
         governing.apply,
         {200: "PolicyChange"},
+        (_FORESEE,),
         takes="NewPolicy",
     ),
     Route(

@@ -403,6 +403,31 @@ _CHANGE: dict[str, Schema] = {
     **_VERSION,
     "changes": {**_list_of(_TEXT), "description": "As in ageing.every: 6h → 3h"},
 }
+_EFFECTS: dict[str, Schema] = {
+    "moves": {
+        **_list_of(
+            _object(
+                {
+                    "job": _WHOLE,
+                    "user": _TEXT,
+                    "team": _TEXT,
+                    "place_before": {
+                        **_or_null(_WHOLE),
+                        "description": "Which of all that wait it is to start; from 1.",
+                    },
+                    "place_after": _or_null(_WHOLE),
+                    **_STARTS,
+                }
+            )
+        ),
+        "description": "Waiting jobs that would start in another place or at another time: 100.",
+    },
+    "moves_count": _WHOLE,
+    "troubles": {
+        **_list_of(_TEXT),
+        "description": "What would break a quota or lose its class.",
+    },
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
@@ -577,7 +602,15 @@ SCHEMAS: dict[str, Schema] = {
         },
         optional=("version",),
     ),
-    "PolicyChange": _object(_CHANGE),
+    "PolicyChange": _object(
+        {
+            **_CHANGE,
+            "effects": {
+                **_or_null(_object(_EFFECTS)),
+                "description": "Of a dry run: what it would do to what waits and runs.",
+            },
+        }
+    ),
     "PolicyVersions": _object({"versions": _list_of(_object(_CHANGE))}),
     "Health": _object(
         {
