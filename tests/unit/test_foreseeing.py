@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinels.core.capacity import Node, Resources
-from sentinels.core.foreseeing import Range, Start, foresee, ranges
+from sentinels.core.foreseeing import Look, Range, Start, foresee, ranges
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
-from sentinels.core.scene import History, Occupant, Scene, Waiting
+from sentinels.core.scene import History, Occupant, Pace, Scene, Waiting
 from sentinels.core.workload import WorkloadRef
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_nothing_is_foreseen_beyond_what_is_wanted_or_looked_at() -> None:
     line = [job(number, 1, 10) for number in range(100)]
     whole = scene([lane(1, cpus(4))], line)
     assert len(foresee(whole, wanted=frozenset({3}))) == 4
-    assert len(foresee(whole, steps=5)) == 5
+    assert len(foresee(whole, look=Look(steps=5))) == 5
     assert len(foresee(whole)) == 100
 
 
@@ -148,3 +148,11 @@ def test_the_place_of_what_was_not_seen_on_a_node_yet_becomes_free_too() -> None
     found = scene([lane(1, cpus(4))], [job(10, 1, 50)], runs=[(1, 4, 100)])
     launched = [replace(each, node=None, started_at=None) for each in found.occupants]
     assert foresee(replace(found, occupants=launched)) == {10: Start(after(100), "a")}
+
+
+def test_looked_at_coarsely_what_ends_at_about_the_same_time_ends_together() -> None:
+    found = scene([lane(1, cpus(4))], [job(10, 1, 50)], runs=[(1, 2, 100), (2, 2, 130)])
+    coarse = Look(coarse_seconds=60)
+    assert foresee(found, look=coarse) == {10: Start(after(130), "a")}
+    assert foresee(found, pace=Pace.EARLY, look=coarse) == {10: Start(after(100), "a")}
+    assert foresee(found, look=Look(go_on=lambda: False)) == {}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sentinels.core.capacity import FreeNode, Resources, Tenant, add
-from sentinels.core.planning import LaneHead, plan
+from sentinels.core.planning import LaneHead, admit
 from sentinels.core.quota import TeamUse, lately
 from sentinels.core.scene import Occupant, Pace, Scene, Waiting, seconds_for
 
@@ -37,35 +38,52 @@ class Range:
     late: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How closely the future is looked at: so many ends at most, those together that are no
+    further apart than ``coarse_seconds`` and, later on, a small part of the time until then; and
+    as long as ``go_on`` says.
+    """
+
+    steps: int = STEPS
+    coarse_seconds: float = 0.0
+    go_on: Callable[[], bool] = lambda: True
+
+
+CLOSELY = Look()
+_COARSER = 0.05
+"""Which part of the time until then makes no difference, where it is looked at coarsely."""
+
+
 def foresee(
     scene: Scene,
     *,
     pace: Pace = Pace.USUAL,
     wanted: frozenset[int] | None = None,
-    steps: int = STEPS,
+    look: Look = CLOSELY,
 ) -> dict[int, Start]:
     """The starts that can be foreseen, by job id. ``wanted``: nothing is foreseen any further once
     all of these have started.
     """
-    future = _Future(scene, pace)
+    future = _Future(scene, pace, look.coarse_seconds)
     left = set(wanted) if wanted is not None else None
-    for _ in range(steps):
+    for _ in range(look.steps):
         future.plan()
         if left is not None and left <= future.starts.keys():
             break
-        if not future.lines or not future.advance():
+        if not future.lines or not look.go_on() or not future.advance():
             break
     return future.starts
 
 
 def ranges(
-    scene: Scene, *, wanted: frozenset[int] | None = None, steps: int = STEPS
+    scene: Scene, *, wanted: frozenset[int] | None = None, look: Look = CLOSELY
 ) -> dict[int, Range]:
     """The same as ranges: if all ends early, and if all ends late. One order of starts may be
     quicker than another, so the early end of a range is the lesser of the two.
     """
-    early = foresee(scene, pace=Pace.EARLY, wanted=wanted, steps=steps)
-    late = foresee(scene, pace=Pace.LATE, wanted=wanted, steps=steps)
+    early = foresee(scene, pace=Pace.EARLY, wanted=wanted, look=look)
+    late = foresee(scene, pace=Pace.LATE, wanted=wanted, look=look)
     found = {}
     for job_id, start in early.items():
         other = late.get(job_id)
@@ -89,6 +107,7 @@ class _Future:
 
     scene: Scene
     pace: Pace
+    coarse: float
     now: datetime = field(init=False)
     starts: dict[int, Start] = field(default_factory=dict)
     lines: dict[int, deque[Waiting]] = field(init=False)
@@ -113,13 +132,13 @@ class _Future:
 
     def plan(self) -> None:
         """One pass; what it grants starts now."""
-        planned = plan(
+        planned = admit(
             heads=[self._head(lane_id) for lane_id, line in self.lines.items() if line],
             nodes=list(self.nodes.values()),
             uses=self.uses,
             policy=self.scene.policy,
             now=self.now,
-            max_launches=len(self.lines) + sum(map(len, self.lines.values())),
+            max_launches=sum(map(len, self.lines.values())),
         )
         for grant in planned.grants:
             for node in grant.nodes:
@@ -127,15 +146,25 @@ class _Future:
         self.lines = {lane_id: line for lane_id, line in self.lines.items() if line}
 
     def advance(self) -> bool:
-        """Go to the next end, and to all that end at the same time; False where there is none."""
+        """Go to the next end, and to all that end at about the same time; False where there is
+        none. What is called the same is early where all is early, else late.
+        """
         if not self._ends:
             return False
-        at = max(self.now, self._ends[0][0])
+        first = last = max(self.now, self._ends[0][0])
+        reach = first + timedelta(seconds=self._coarse(first))
+        while self._ends and self._ends[0][0] <= reach:
+            at, _, end = heapq.heappop(self._ends)
+            last = max(last, at)
+            self._end(end)
+        at = first if self.pace is Pace.EARLY else last
         self._age((at - self.now).total_seconds())
         self.now = at
-        while self._ends and self._ends[0][0] <= at:
-            self._end(heapq.heappop(self._ends)[2])
         return True
+
+    def _coarse(self, at: datetime) -> float:
+        ahead = (at - self.scene.now).total_seconds()
+        return max(self.coarse, ahead * _COARSER) if self.coarse else 0.0
 
     def _head(self, lane_id: int) -> LaneHead:
         lane, line = self.lanes[lane_id], self.lines[lane_id]

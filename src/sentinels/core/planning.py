@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import groupby
@@ -131,12 +131,30 @@ def plan(
     ``uses`` is what each team holds and held. Weights must be above zero.
     """
     ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
+    admitted = _admitted(heads, ledger)
     waiting = [head for head in heads if head.waiting > 0]
-    for level in _levels(waiting, ledger):
+    return replace(admitted, decisions=tuple(_decisions(waiting, ledger, admitted.kept)))
+
+
+def admit(
+    *,
+    heads: Sequence[LaneHead],
+    nodes: Sequence[FreeNode],
+    uses: Mapping[str, TeamUse],
+    policy: Policy,
+    now: datetime,
+    max_launches: int,
+) -> Plan:
+    """The same plan without a word why not, which is most of the work: for who plans often."""
+    return _admitted(heads, _Ledger(list(nodes), dict(uses), policy, now, max_launches))
+
+
+def _admitted(heads: Sequence[LaneHead], ledger: _Ledger) -> Plan:
+    for level in _levels([head for head in heads if head.waiting > 0], ledger):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
     kept = {name: reserved.job_id for name, reserved in ledger.reserved.items()}
-    return Plan(grants, tuple(_decisions(waiting, ledger, kept)), kept, tuple(ledger.clearances))
+    return Plan(grants, (), kept, tuple(ledger.clearances))
 
 
 def queue_order(rows: Sequence[WaitingRow], policy: Policy, now: datetime) -> list[WaitingRow]:
