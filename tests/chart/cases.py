@@ -30,6 +30,13 @@ _EVERY_TEAM_FIELD = {
     "podSecurity": "baseline",
     "egress": ["10.0.0.0/8"],
 }
+_POLICY = {
+    "classes": {"night": 5, "normal": 20, "urgent": 40},
+    "rules": [{"labels": {"ticket": None, "kind": "prod-*"}, "priority": "urgent"}],
+    "teams": {"vision": {"weight": 1.5, "quota": {"memory": "1Ti", "gpu_hours": 2_000_000}}},
+    "ageing": {"every": "3h", "at_most": 0},
+    "share": {"half_life": 0},
+}
 _EXTERNAL_DATABASE = {
     "url": f"postgresql://sentinels:{MARK}1@db.{OUTSIDE}:5432/sentinels",
     "mlflowUrl": f"postgresql+psycopg2://mlflow:{MARK}2@db.{OUTSIDE}:5432/mlflow",
@@ -183,7 +190,10 @@ AXES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "teams": {
         "default": {},
         "none": {"teams": []},
-        "every-field": {"teams": [_EVERY_TEAM_FIELD, {"name": "audio", "users": []}]},
+        "every-field": {
+            "teams": [_EVERY_TEAM_FIELD, {"name": "audio", "users": []}],
+            "policy": _POLICY,
+        },
     },
     "settings": {
         "none": {},

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sentinels.core.policy import Policy
+from sentinels.core.policy_reading import read_policy
 from sentinels.install.plan import Plan, read_plan
 from tests.chart.cases import YOURS, Case
 from tests.chart.manifests import Pod, pods, texts
@@ -53,6 +55,8 @@ def test_the_plan_says_what_the_values_say(plan: Plan, release: Release, case: C
     assert [team.flags["name"] for team in plan.teams] == [
         team["name"] for team in values.get("teams", [{"name": "default"}])
     ]
+    assert plan.policy == values.get("policy", {})
+    assert isinstance(read_policy(plan.policy), Policy)
 
 
 def test_the_plans_objects_are_those_of_the_release(plan: Plan, release: Release) -> None:

@@ -55,6 +55,7 @@ _OTHERS: Mapping[str, object] = {
     "settings": {"lease_seconds": 7},
     "slack.token": "xoxb-7",
     "slack.webhook": "https://hooks.example.test/7",
+    "policy": {"ageing": {"every": "7h"}},
     "teams": [{"name": "other", "users": ["ada"]}],
 }
 

@@ -15,13 +15,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from sentinels.core.policy_reading import KEYS
 from sentinels.settings import Settings
 from tests.chart.cases import CASES, Case
 from tests.chart.rendering import CHART, Helm, Refused
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 # Whose keys are a person's own, or Kubernetes's, by the last word of their path.
-OPEN = {"settings", "annotations", "limits", "requests", "extraEnv", "nodeSelector"}
+OPEN = {"settings", "policy", "annotations", "limits", "requests", "extraEnv", "nodeSelector"}
 # What the chart sets by itself, or what would be a secret in a ConfigMap, or means nothing here.
 NOT_A_SETTING = {
     "cluster",
@@ -124,6 +125,7 @@ _IMPOSSIBLE: Mapping[str, tuple[dict[str, Any], str]] = {
     "a port that no machine has": ({"functions": {"service": {"port": 70000}}}, "port"),
     "a typo in a team": ({"teams": [{"name": "a", "user": ["ada"]}]}, "/teams/0"),
     "a team without a name": ({"teams": [{"users": ["ada"]}]}, "/teams/0"),
+    "a typo in the policy": ({"policy": {"clases": {"normal": 20}}}, "clases"),
     "a typo in a manifest": (
         {"knative": {"install": {"manifests": [{"uri": "x"}]}}},
         "manifests/0",
@@ -146,6 +148,10 @@ def test_what_cannot_work_is_refused_with_its_path(helm: Helm, why: str) -> None
     values, path = _IMPOSSIBLE[why]
 
     assert path in refusal(helm, values)
+
+
+def test_the_policys_keys_are_those_that_are_read() -> None:
+    assert set(schema()["properties"]["policy"]["properties"]) == set(KEYS)
 
 
 @pytest.mark.parametrize("name", sorted(NOT_A_SETTING))

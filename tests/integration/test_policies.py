@@ -9,6 +9,8 @@ from sentinels.core.errors import InvalidSubmission
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.db.policies import PostgresPolicies
+from sentinels.install.checklist import Checklist
+from sentinels.install.governing import ensure_policy
 from tests.support.desk import Desk
 
 ALL = {
@@ -31,8 +33,8 @@ def test_the_newest_version_is_in_force_and_the_older_ones_are_kept(engine: Engi
     other = PostgresPolicies(engine, stopwatch=lambda: now[0])
     assert store.current() == other.current() == Policy()
 
-    store.apply({"ageing": {"at_most": 10}}, actor="ann")
-    store.apply({"ageing": {"at_most": 20}}, actor="bob")
+    store.apply({"ageing": {"at_most": 10}}, actor="ann", seen=0)
+    store.apply({"ageing": {"at_most": 20}}, actor="bob", seen=1)
     assert store.current().ageing_limit == 20
     assert other.current().ageing_limit == Policy().ageing_limit
     now[0] += 2
@@ -98,3 +100,36 @@ def test_a_pass_admits_no_more_than_the_quota_and_says_so(governed: Desk) -> Non
     )
     assert code == "quota"
     assert sentence == "team default may have 2 running jobs and has 2"
+
+
+def test_the_charts_policy_is_put_in_force_where_another_is(
+    engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, checklist = PostgresPolicies(engine), Checklist()
+    ensure_policy(checklist, {}, database_url)
+    assert store.versions(limit=9) == []
+
+    for _ in range(2):
+        ensure_policy(Checklist(), {"ageing": {"every": "3h"}}, database_url)
+    assert [(each.id, each.actor) for each in store.versions(limit=9)] == [(1, "helm")]
+    store.apply({}, actor="ann", seen=1)
+    ensure_policy(checklist, {"ageing": {"every": "3h"}}, database_url)
+    assert [each.actor for each in store.versions(limit=9)] == ["helm", "ann", "helm"]
+    assert checklist.ok
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "✔ policy version 1, ageing.every: 6h → 3h",
+        "✔ policy version 1, as it should be",
+        "✔ policy version 3, ageing.every: 6h → 3h",
+    ]
+
+
+def test_every_fault_of_the_charts_policy_is_in_the_checklist(
+    engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checklist = Checklist()
+    ensure_policy(checklist, {"ageing": {"evry": "3h"}, "default_class": "x"}, database_url)
+    assert not checklist.ok
+    told = capsys.readouterr().out
+    assert "ageing.evry: unknown key (did you mean every?)" in told
+    assert "default_class: is no class" in told
+    assert PostgresPolicies(engine).versions(limit=9) == []

@@ -19,6 +19,7 @@ from sentinels.clock import utc_now
 from sentinels.clusters.local.folders import WorkloadFolder
 from sentinels.clusters.local.log_file import read_log, tail
 from sentinels.core.asking import Asking
+from sentinels.core.bumping import BumpPorts
 from sentinels.core.errors import ClusterUnavailable, NotFound, TrackerUnavailable
 from sentinels.core.job import JobState
 from sentinels.core.log_lines import take
@@ -38,9 +39,11 @@ from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
+from sentinels.db.bumps import PostgresBumps
 from sentinels.db.census import PostgresCensus
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.people import PostgresPeople
+from sentinels.db.policies import PostgresPolicies
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
@@ -305,6 +308,10 @@ def make_door(
         logs_page=settings.logs_page_url,
         notices=NoticeDesk(
             PostgresPreferences(desk.engine), desk.telling(), desk.limits.rules, ports.webhooks
+        ),
+        policies=PostgresPolicies(desk.engine),
+        bumping=BumpPorts(
+            PostgresBumps(desk.engine, ports.policy, desk.limits.rules), ports.policy, desk.pokes
         ),
     )
 

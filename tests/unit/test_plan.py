@@ -24,6 +24,7 @@ knative:
 teams:
   - {name: vision, users: [ada, grace], weight: 2, cpu: "64", egress: [10.0.0.0/8]}
   - {name: audio}
+policy: {ageing: {every: 3h}}
 """
 BROKER = "{apiVersion: eventing.knative.dev/v1, kind: Broker, metadata: {name: sentinels}}"
 
@@ -56,6 +57,7 @@ def test_it_holds_what_the_chart_said(tmp_path: Path) -> None:
     vision, audio = plan.teams
     assert (vision.weight, vision.users) == (2.0, ["ada", "grace"])
     assert vision.flags == {"name": "vision", "cpu": "64", "egress": ["10.0.0.0/8"]}
+    assert plan.policy == {"ageing": {"every": "3h"}}
     assert (audio.weight, audio.users, audio.flags) == (None, [], {"name": "audio"})
 
 

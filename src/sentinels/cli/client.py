@@ -57,6 +57,11 @@ class Client:
         request = self._request("POST", path + _query(query), content, key=key)
         return self._decoded(b"".join(self._send(request, seconds=_SECONDS)))
 
+    def put(self, path: str, body: Json, query: Mapping[str, object] | None = None) -> Json:
+        """PUT; may be repeated."""
+        request = self._request("PUT", path + _query(query), json.dumps(body).encode())
+        return self._decoded(b"".join(self._send(request, seconds=_SECONDS)))
+
     def _request(
         self, method: str, path: str, body: bytes | None = None, *, key: str | None = None
     ) -> Request:

@@ -61,6 +61,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels cancel 12",
         "Experiments",
     ),
+    "bump": Command(
+        "sentinels.cli.bump:bump",
+        "Give waiting jobs another priority; see first whom that delays.",
+        "sentinels bump 12 urgent",
+        "Experiments",
+    ),
     "artifacts": Command(
         "sentinels.cli.artifacts:artifacts",
         "List or download what a job left.",
@@ -132,6 +138,12 @@ COMMANDS: Mapping[str, Command] = {
         "Show or choose where you are told of your jobs, and of what.",
         "sentinels notify --to @U024BE7LH --on failed,silent",
         "The queue",
+    ),
+    "policy": Command(
+        "sentinels.cli.policy:app",
+        "Show the policy, or put another in force.",
+        "sentinels policy apply policy.yaml --dry-run",
+        "Running it",
     ),
     "up": Command(
         "sentinels.local.commands:up",

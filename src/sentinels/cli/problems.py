@@ -84,7 +84,7 @@ def from_answer(status: int, problem: Mapping[str, object]) -> SentinelsError:
 def _lines(error: SentinelsError) -> list[str]:
     if isinstance(error, InvalidSubmission):
         count = len(error.faults)
-        head = f"error: nothing was pushed; {count} fault{'s' if count != 1 else ''}:"
+        head = f"error: nothing was {error.undone}; {count} fault{'s' if count != 1 else ''}:"
         return [head, *[line for fault in error.faults for line in _fault_lines(fault)]]
     lines = [f"error: {printable(str(error))}"]
     return [*lines, f"  → {printable(error.remedy)}"] if error.remedy else lines

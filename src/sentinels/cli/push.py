@@ -21,6 +21,7 @@ from sentinels.cli.previewing import preview
 from sentinels.cli.problems import JOB_FAILED
 from sentinels.cli.push_flags import FlagOptions as F
 from sentinels.cli.push_flags import read_flags
+from sentinels.cli.reading import read_text
 from sentinels.cli.show import (
     Output,
     OutputOption,
@@ -137,20 +138,7 @@ def _missing(image: str) -> list[Fault]:
 
 
 def _text(config: Path | None) -> str:
-    from sentinels.core.submission_reading import MAX_BODY_BYTES
-
-    if config is None:
-        return ""
-    try:
-        if str(config) == "-":
-            return sys.stdin.read(MAX_BODY_BYTES + 1)
-        with config.open(encoding="utf-8") as file:
-            return file.read(MAX_BODY_BYTES + 1)
-    except OSError as error:
-        message = f"{config} cannot be read: {error.strerror}"
-        raise InvalidSubmission([Fault("config", message, remedy="name it with -c")]) from error
-    except UnicodeDecodeError as error:
-        raise InvalidSubmission([Fault("config", f"{config} is not UTF-8 text")]) from error
+    return "" if config is None else read_text(str(config))
 
 
 def send(path: str, body: Json, key: str | None) -> Json:

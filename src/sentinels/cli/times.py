@@ -26,6 +26,11 @@ def local(value: object) -> str:
     return here.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
+def to_the_minute(value: object) -> str:
+    """The same without seconds, for what is only foreseen."""
+    return local(value).rpartition(":")[0]
+
+
 def seconds_between(start: object, end: object) -> float | None:
     """Seconds from one moment to another, or to now where the other is open."""
     begun = moment(start)

@@ -26,6 +26,7 @@ _WORDS: Mapping[str, str] = {
     "long_wait": "started after a long wait",
     "near_limit": "near their time limits",
     "silent": "silent for long",
+    "delayed": "delayed by a bump",
     "swept": "sweeps over",
     "opened": "conditions",
     "resolved": "conditions over",

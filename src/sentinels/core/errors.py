@@ -2,6 +2,7 @@
 
     SentinelsError
     ├── InvalidSubmission      every fault of an input at once           HTTP 422  exit 2
+    │   └── InvalidPolicy        the administrator's file
     ├── InvalidRequest         a question that cannot be answered        HTTP 400  exit 2
     │   └── InvalidQuery         SQL that PostgreSQL does not take
     ├── NotFound               no such job, or not yours                 HTTP 404  exit 4
@@ -64,10 +65,18 @@ class SentinelsError(Exception):
 class InvalidSubmission(SentinelsError):
     """The submission has faults; nothing was stored."""
 
+    where, undone = "the submission", "pushed"
+
     def __init__(self, faults: Sequence[Fault]) -> None:
         count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
-        super().__init__(f"{count} in the submission: " + "; ".join(map(str, faults)))
+        super().__init__(f"{count} in {self.where}: " + "; ".join(map(str, faults)))
         self.faults = tuple(faults)
+
+
+class InvalidPolicy(InvalidSubmission):
+    """The policy has faults; nothing was changed."""
+
+    where, undone = "the policy", "applied"
 
 
 class InvalidRequest(SentinelsError):

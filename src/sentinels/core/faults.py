@@ -134,6 +134,12 @@ def joined(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def meant(given: str, known: Collection[str]) -> str:
+    """The remedy for a word that is none of the known ones."""
+    close = difflib.get_close_matches(given[:_SHOWN], known, n=1)
+    return f"did you mean {close[0]}?" if close else f"one of: {_listed(known)}"
+
+
 def shortened(value: object) -> str:
     """A value as JSON says it (text as it is), safe to print and short enough for a message."""
     try:

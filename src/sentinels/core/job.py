@@ -173,7 +173,9 @@ _SENTENCES: dict[Reason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One row of ``job_events``: a move that happened. ``from_state`` is None for the submit."""
+    """One row of ``job_events``: a move that happened. ``from_state`` is None for the submit; a
+    bump is from queued to queued.
+    """
 
     job_id: JobId
     attempt: int

@@ -18,6 +18,7 @@ NOTICE_KINDS: Mapping[str, str] = {
     "long_wait": "it started after a long wait",
     "near_limit": "80 % of its time limit is over",
     "silent": "it has printed nothing for long",
+    "delayed": "it starts later: somebody bumped another",
 }
 """What people are told of, as ``notify.on`` names it."""
 

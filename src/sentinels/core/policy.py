@@ -6,12 +6,12 @@ out: numbers for ``planning``, answers for ``submitting``. Next: ``quota``, ``pl
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from sentinels.core.errors import Fault
+from sentinels.core.faults import meant
 from sentinels.core.quantity import format_duration
 from sentinels.core.quota import Quota
 from sentinels.core.submission import Submission
@@ -170,11 +170,8 @@ def _matches(pattern: str | None, name: str) -> bool:
 def priority_faults(priority: str, policy: Policy, person: Person | None = None) -> list[Fault]:
     """The fault of a priority class that does not exist, or is not this person's to use."""
     if priority not in policy.priority_classes:
-        known = list(policy.priority_classes)
-        close = difflib.get_close_matches(priority, known, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}"
-        message = "there is no such priority class"
-        return [Fault("priority", message, value=priority, remedy=remedy)]
+        remedy = meant(priority, policy.priority_classes)
+        return [Fault("priority", "there is no such priority class", value=priority, remedy=remedy)]
     access = policy.access.get(priority)
     if person is None or access is None or access.lets(person):
         return []

@@ -1,15 +1,17 @@
 """The administrator's policy file as a ``Policy``, and what one changes of another.
 
-Comes in: plain data, as YAML gave it. Goes out: a policy, or ``InvalidSubmission`` with every fault
-at once. Before: ``cli/policy``, ``db/policies``. Next: ``policy``.
+Comes in: plain data, as YAML gave it. Goes out: a policy, or ``InvalidPolicy`` with every fault
+at once. Before: ``cli/policy``, ``governing``. Next: ``policy``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import TypeGuard
 
-from sentinels.core.errors import InvalidSubmission
-from sentinels.core.faults import Faults, joined
+from sentinels.core.errors import InvalidPolicy
+from sentinels.core.faults import Faults, joined, meant
 from sentinels.core.policy import (
     PRIORITY_CLASSES,
     Access,
@@ -23,11 +25,11 @@ from sentinels.core.quota import Quota
 from sentinels.core.rights import Role
 
 ROLES = tuple(Role)
-_KEYS = (
+KEYS = (
     *("classes", "default_class", "rules", "access", "teams", "ageing", "share", "reserve"),
     *("time_limit", "preemption"),
 )
-_QUOTA_KEYS = ("cpu", "memory", "gpus", "gpu_types", "running", "queued", "gpu_hours")
+QUOTA_KEYS = ("cpu", "memory", "gpus", "gpu_types", "running", "queued", "gpu_hours")
 _NAME_LIMIT = 200
 _MOST = 1000
 _LARGEST = 10**9
@@ -36,11 +38,11 @@ _LARGEST = 10**9
 def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> Policy:
     """The policy of a document; a key that is left out has its default.
 
-    Raises ``InvalidSubmission`` with every fault.
+    Raises ``InvalidPolicy`` with every fault.
     """
     faults = Faults(lines)
     given = faults.mapping("policy", document)
-    faults.unknown_keys("", given, _KEYS)
+    faults.unknown_keys("", given, KEYS)
     classes = _read_classes(faults, given.get("classes"))
     usual = Policy()
     ageing = _part(faults, given, "ageing", ("every", "at_most"))
@@ -68,7 +70,7 @@ def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> 
     )
     _check_limits(faults, policy)
     if faults.found:
-        raise InvalidSubmission(faults.found)
+        raise InvalidPolicy(faults.found)
     return policy
 
 
@@ -77,8 +79,16 @@ def changes(before: object, after: object, path: str = "") -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys([*before, *after]):
             yield from changes(before.get(key), after.get(key), joined(path, str(key)))
+    elif _are_parts(before) and _are_parts(after):
+        for index, pair in enumerate(zip_longest(before, after)):
+            yield from changes(*pair, f"{path}[{index}]")
     elif before != after:
         yield f"{path}: {_shown(before)} → {_shown(after)}"
+
+
+def _are_parts(value: object) -> TypeGuard[Sequence[object]]:
+    """Whether it is a list of mappings, as rules are."""
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
 def _shown(value: object) -> str:
@@ -122,7 +132,7 @@ def _usual_class(classes: Mapping[str, int]) -> str:
 def _read_class(faults: Faults, path: str, value: object, classes: Mapping[str, int]) -> str:
     name = faults.text(path, value, limit=_NAME_LIMIT)
     if name is not None and name not in classes:
-        faults.add(path, "is no class", value=name, remedy=f"one of: {', '.join(classes)}")
+        faults.add(path, "is no class", value=name, remedy=meant(name, classes))
     return name or ""
 
 
@@ -173,8 +183,7 @@ def _read_access(faults: Faults, value: object, classes: Mapping[str, int]) -> M
             _names(faults, f"{path}.{key}", given.get(key)) for key in ("roles", "users", "teams")
         )
         for role in sorted(roles - set(ROLES)):
-            remedy = f"one of: {', '.join(ROLES)}"
-            faults.add(f"{path}.roles", "is no role", value=role, remedy=remedy)
+            faults.add(f"{path}.roles", "is no role", value=role, remedy=meant(role, ROLES))
         found[name] = Access(roles, users, teams)
     return found
 
@@ -211,7 +220,7 @@ def _weight(value: object) -> float:
 
 def _read_quota(faults: Faults, path: str, value: object) -> Quota:
     given = faults.mapping(path, value)
-    faults.unknown_keys(path, given, _QUOTA_KEYS, elsewhere={"gpu": "gpus", "jobs": "running"})
+    faults.unknown_keys(path, given, QUOTA_KEYS, elsewhere={"gpu": "gpus", "jobs": "running"})
 
     def count(key: str) -> int | None:
         if given.get(key) is None:

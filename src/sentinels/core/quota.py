@@ -125,6 +125,21 @@ def queue_faults(limit: int, team: str, *, waiting: int, pushed: int) -> list[Fa
     return [Fault("sweep" if pushed > 1 else "push", message, remedy="push it when fewer wait")]
 
 
+def overdrawn(quota: Quota, use: TeamUse) -> list[Excess]:
+    """The bounds that what is held is beyond already, as after the quota was lowered."""
+    found = [
+        _excess_of(kind, limit, use)
+        for kind, limit in _bounds(quota)
+        if limit is not None and kind.amount(use.held) > limit
+    ]
+    if quota.running is not None and use.running > quota.running:
+        found.append(_running_excess(quota.running, use))
+    for gpu_type, most in quota.gpu_types.items():
+        if use.gpus_of.get(gpu_type, 0) > most:
+            found.append(type_excess(quota, use, gpu_type))
+    return found
+
+
 def type_excess(quota: Quota, use: TeamUse, gpu_type: str) -> Excess:
     """The bound on this type of GPUs, which the quota has."""
     held = str(use.gpus_of.get(gpu_type, 0))
@@ -132,20 +147,27 @@ def type_excess(quota: Quota, use: TeamUse, gpu_type: str) -> Excess:
 
 
 def _excesses(quota: Quota, use: TeamUse, request: Resources) -> Iterator[Excess]:
-    bounds: tuple[tuple[Kind, int | None], ...] = (
-        (CPU, quota.cpu_millis),
-        (MEMORY, quota.memory_bytes),
-        (GPU, quota.gpus),
-    )
-    for kind, limit in bounds:
+    for kind, limit in _bounds(quota):
         asked = kind.amount(request)
         if limit is not None and asked and kind.amount(use.held) + asked > limit:
-            whole = Resources(limit, limit, limit)
-            yield Excess(kind.noun(Resources(2, 2, 2)), kind.there(whole), kind.there(use.held))
+            yield _excess_of(kind, limit, use)
     if quota.running is not None and use.running + 1 > quota.running:
-        yield Excess("running jobs", str(quota.running), str(use.running))
+        yield _running_excess(quota.running, use)
     if quota.gpu_hours is not None and request.gpus and use.gpu_hours >= quota.gpu_hours:
         yield Excess("GPU-hours a month", f"{quota.gpu_hours:g}", f"{use.gpu_hours:.1f}")
     of_type = request.gpu_type
     if of_type is not None and not lets_on(quota, use, request, of_type):
         yield type_excess(quota, use, of_type)
+
+
+def _bounds(quota: Quota) -> tuple[tuple[Kind, int | None], ...]:
+    return (CPU, quota.cpu_millis), (MEMORY, quota.memory_bytes), (GPU, quota.gpus)
+
+
+def _excess_of(kind: Kind, limit: int, use: TeamUse) -> Excess:
+    whole = Resources(limit, limit, limit)
+    return Excess(kind.noun(Resources(2, 2, 2)), kind.there(whole), kind.there(use.held))
+
+
+def _running_excess(limit: int, use: TeamUse) -> Excess:
+    return Excess("running jobs", str(limit), str(use.running))

@@ -27,7 +27,10 @@ WAITING_BOUND = 10_000
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as people see it; what is named ``last_`` is of its newest attempt or event."""
+    """A job as people see it; what is named ``last_`` is of its newest attempt or event.
+
+    ``priority`` is the class that it has now; ``config`` is what was pushed.
+    """
 
     id: JobId
     name: str
@@ -52,6 +55,7 @@ class JobView:
     last_detail: str | None
     last_run_id: str | None = None
     rerun_of: JobId | None = None
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)

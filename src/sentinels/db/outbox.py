@@ -27,6 +27,13 @@ def post(connection: Connection, deliveries: Sequence[Delivery]) -> None:
         connection.execute(statement("post_outbox"), {"items": json.dumps(items)})
 
 
+def post_again(connection: Connection, notices: Sequence[Delivery]) -> None:
+    """Add notices that may be told of a job again; one that still waits is told with the new."""
+    if notices:
+        items = [_item(notice) for notice in notices]
+        connection.execute(statement("post_again"), {"items": json.dumps(items)})
+
+
 def _item(delivery: Delivery) -> dict[str, str | float | None]:
     return {
         "job_id": delivery.ref.job_id,

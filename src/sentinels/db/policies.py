@@ -1,40 +1,32 @@
 """The administrator's policy in PostgreSQL: every version is kept, the newest is in force.
 
 Comes in: documents that were read as policies. Goes out: the policy in force. Before: each
-function's ``main``. Next: ``core/policy_reading``.
+function's ``main``. Next: ``core/governing``.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, RowMapping, func, insert, select
 
+from sentinels.core.governing import PolicyVersion
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.ports import Json
-from sentinels.db.engine import transaction
-from sentinels.db.tables import policies
+from sentinels.core.scene import Scene
+from sentinels.db.engine import statement, transaction
+from sentinels.db.foresight import PostgresForesight
+from sentinels.db.tables import policies, teams
 
 _FRESH_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
-    """One version of the policy, and who applied it when."""
-
-    id: int
-    document: Json
-    actor: str
-    at: datetime
-
-
 class PostgresPolicies:
-    """Reads and changes the policy."""
+    """Reads and changes the policy: ``core.governing.PolicyBook``."""
 
     def __init__(self, engine: Engine, *, stopwatch: Callable[[], float] = time.monotonic) -> None:
         """Over this engine; no policy was applied yet: the usual one is in force."""
@@ -52,20 +44,39 @@ class PostgresPolicies:
             return self._known[1]
 
     def versions(self, *, limit: int) -> Sequence[PolicyVersion]:
-        """The newest versions, the one in force first."""
+        """See ``PolicyBook.versions``."""
         newest = select(policies).order_by(policies.c.id.desc()).limit(limit)
         with transaction(self._engine) as connection:
-            return [
-                PolicyVersion(row.id, row.document, row.actor, row.at)
-                for row in connection.execute(newest)
-            ]
+            return [_version_of(row) for row in connection.execute(newest).mappings()]
 
-    def apply(self, document: Json, *, actor: str) -> None:
-        """Put a document in force that ``read_policy`` has taken."""
+    def version(self, number: int) -> PolicyVersion | None:
+        """See ``PolicyBook.version``."""
+        wanted = select(policies).where(policies.c.id == number)
         with transaction(self._engine) as connection:
-            connection.execute(insert(policies).values(document=document, actor=actor))
+            row = connection.execute(wanted).mappings().first()
+        return _version_of(row) if row else None
+
+    def apply(self, document: Json, *, actor: str, seen: int) -> PolicyVersion | None:
+        """See ``PolicyBook.apply``."""
+        added = insert(policies).values(document=document, actor=actor).returning(policies)
+        with transaction(self._engine) as connection:
+            connection.execute(statement("lock_policies"))
+            if (connection.execute(select(func.max(policies.c.id))).scalar() or 0) != seen:
+                return None
+            row = connection.execute(added).mappings().one()
         with self._lock:
             self._read_at = float("-inf")
+        return _version_of(row)
+
+    def weights(self) -> Mapping[str, float]:
+        """See ``PolicyBook.weights``."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(teams.c.name, teams.c.weight)).all()
+        return {row.name: row.weight for row in rows}
+
+    def scene(self, *, now: datetime) -> Scene:
+        """See ``PolicyBook.scene``."""
+        return PostgresForesight(self._engine, self.current).scene(now=now)
 
     def _read(self) -> None:
         newest = select(policies.c.id, policies.c.document).order_by(policies.c.id.desc()).limit(1)
@@ -73,3 +84,7 @@ class PostgresPolicies:
             row = connection.execute(newest).first()
         if row is not None and row.id != self._known[0]:
             self._known = (row.id, read_policy(row.document))
+
+
+def _version_of(row: RowMapping) -> PolicyVersion:
+    return PolicyVersion(row["id"], row["document"], row["actor"], row["at"])

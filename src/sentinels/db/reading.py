@@ -57,7 +57,7 @@ class PostgresReading:
     """The front door's questions."""
 
     def __init__(self, engine: Engine, *, policy: CurrentPolicy = Policy) -> None:
-        """``policy`` says how waiting jobs age."""
+        """``policy`` says how waiting jobs age, and what the classes are called."""
         self._engine, self._policy = engine, policy
 
     def _ageing(self) -> dict[str, object]:
@@ -91,7 +91,8 @@ class PostgresReading:
         if not ids:
             return []
         rows = self._rows("read_jobs", team_id=caller.seen_team, ids=list(ids))
-        return [job_of(row) for row in rows]
+        policy = self._policy()
+        return [job_of(row, policy) for row in rows]
 
     def list_ids(
         self, caller: Caller, wanted: JobFilter, *, before: int | None, limit: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
+from sentinels.core.policy import Policy
 from sentinels.core.ports import JobRef
 from sentinels.core.reading import (
     AttemptView,
@@ -24,8 +25,8 @@ def job_ref_of(row: RowMapping) -> JobRef:
     return JobRef(JobId(row["id"]), row["attempt"], holder, row["user_name"], row["team"])
 
 
-def job_of(row: RowMapping) -> JobView:
-    """A row of ``read_jobs.sql``."""
+def job_of(row: RowMapping, policy: Policy) -> JobView:
+    """A row of ``read_jobs.sql``; ``policy`` names its class."""
     return JobView(
         id=JobId(row["id"]),
         name=row["name"],
@@ -50,6 +51,7 @@ def job_of(row: RowMapping) -> JobView:
         last_detail=row["detail"] or None,
         last_run_id=row["mlflow_run_id"],
         rerun_of=row["rerun_of"],
+        priority=policy.class_name(row["priority"]),
     )
 
 

@@ -1,8 +1,9 @@
 """Everything that a release needs besides its pods, made once or as often as one likes.
 
-Knative where it is wanted, the database's tables, what a line of a log is, the teams, then the
-functions and their events; at the end a wait until all of it is ready. Comes in: a plan. Goes out:
-a checklist. Before: ``commands``. Next: ``knative``, ``logs``, ``teams``, ``waiting``.
+Knative where it is wanted, the database's tables, the policy, what a line of a log is, the teams,
+then the functions and their events; at the end a wait until all of it is ready. Comes in: a plan.
+Goes out: a checklist. Before: ``commands``. Next: ``knative``, ``governing``, ``logs``, ``teams``,
+``waiting``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sentinels.core.errors import SentinelsError
 from sentinels.db import migrate
 from sentinels.db.reporter import ensure_reporter
 from sentinels.db.waiting import await_database
+from sentinels.install.governing import ensure_policy
 from sentinels.install.knative import ensure_knative
 from sentinels.install.logs import bring_views, prepare_store
 from sentinels.install.plan import Object, Plan
@@ -42,6 +44,7 @@ def bootstrap(site: Site, plan: Plan, settings: Settings) -> None:
         return
     if settings.report_database_url:
         _let_ask(site, settings)
+    ensure_policy(site.checklist, plan.policy, settings.database_url)
     prepare_store(site, settings.search_url)
     ensure_teams(site, plan, settings.database_url, settings.namespace_prefix)
     _prune(site, plan)

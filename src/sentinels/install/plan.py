@@ -7,7 +7,7 @@ Before: ``commands``. Next: ``bootstrap``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -60,6 +60,7 @@ class Plan:
     """All of it; ``seconds`` is how long everything may take to be ready.
 
     ``kibana`` is the address of the release's own, which gets the ``views``; empty: it has none.
+    ``policy`` is the administrator's; empty: whichever is in force stays so.
     """
 
     release: str
@@ -71,6 +72,7 @@ class Plan:
     objects: Sequence[Object]
     kibana: str = ""
     views: bytes = b""
+    policy: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def selector(self) -> str:
@@ -107,6 +109,7 @@ def documents(text: str) -> list[Object]:
 
 
 def _plan(found: Json, manifests: Sequence[Object], views: bytes) -> Plan:
+    policy = at(found, "policy")
     return Plan(
         release=text_at(found, "release"),
         namespace=text_at(found, "namespace"),
@@ -117,6 +120,7 @@ def _plan(found: Json, manifests: Sequence[Object], views: bytes) -> Plan:
         objects=manifests,
         kibana=text_at(found, "kibana"),
         views=views,
+        policy=policy if isinstance(policy, Mapping) else {},
     )
 
 

@@ -3,7 +3,8 @@ SELECT j.id, j.name, j.experiment, u.name AS user_name, t.name AS team, j.image,
        j.state, j.reason, j.attempt, j.sweep_id,
        j.submitted_at, j.started_at, j.finished_at, j.cancel_requested_at, j.cancel_actor,
        s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type,
-       a.exit_code, a.mlflow_url, e.id AS last_event, e.detail, a.mlflow_run_id, j.rerun_of
+       a.exit_code, a.mlflow_url, e.id AS last_event, e.detail, a.mlflow_run_id, j.rerun_of,
+       j.priority
   FROM jobs j
   JOIN users u ON u.id = j.user_id
   JOIN teams t ON t.id = j.team_id

@@ -16,7 +16,9 @@ from flask import Request
 
 from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
+from sentinels.core.bumping import BumpPorts
 from sentinels.core.errors import NotAllowed
+from sentinels.core.governing import PolicyBook
 from sentinels.core.identity import Voucher
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
@@ -116,6 +118,8 @@ class FrontDoor:
     asking: Asking
     logs: LogReader
     notices: NoticeDesk
+    policies: PolicyBook
+    bumping: BumpPorts
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

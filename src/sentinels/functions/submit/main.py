@@ -13,6 +13,7 @@ import functions_framework
 from flask import Request, Response
 
 from sentinels.clock import utc_now
+from sentinels.core.bumping import BumpPorts
 from sentinels.core.log_lines import TimedText
 from sentinels.core.log_reading import LogReader
 from sentinels.core.ports import Cluster
@@ -20,6 +21,7 @@ from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.telling import TellPorts
 from sentinels.db.asking import PostgresAsking
+from sentinels.db.bumps import PostgresBumps
 from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
 from sentinels.db.intake import PostgresIntake
@@ -56,11 +58,12 @@ _COPY_SECONDS = 1.5
 
 def _build(settings: Settings, *, threads: int) -> FrontDoor:
     engine = make_engine(settings.database_url)
-    policy = PostgresPolicies(engine).current
+    policies = PostgresPolicies(engine)
+    policy = policies.current
     failpoint, telemetry = make_failpoint(settings.crash_at), Telemetry()
     reading, tracker = PostgresReading(engine, policy=policy), make_tracker(settings)
     cluster, site = make_cluster(settings, failpoint), site_of(settings)
-    asking = PostgresAsking(settings.report_database_url)
+    events, asking = HttpEvents(settings.sink), PostgresAsking(settings.report_database_url)
     store = make_log_store(settings)
     messengers, rules = sound_messengers_from(settings), make_rules(settings)
     telling = TellPorts(PostgresNotices(engine), messengers, failpoint, time.sleep)
@@ -72,7 +75,7 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
             queue=PostgresIntake(engine, failpoint, rules),
             images=site.images(settings),
             data=site.data(settings),
-            events=HttpEvents(settings.sink),
+            events=events,
             policy=policy,
             keeps_secrets=site.keeps_secrets,
             tracker_url=settings.tracker_url,
@@ -97,6 +100,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         store=store,
         logs_page=settings.logs_page_url,
         notices=notices,
+        policies=policies,
+        bumping=BumpPorts(PostgresBumps(engine, policy, rules), policy, events),
         meter=make_meter(settings),
         usage_file=PostgresUsageFile(engine),
         vouchers=make_vouchers(settings),

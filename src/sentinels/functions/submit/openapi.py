@@ -23,7 +23,7 @@ class Documented(Protocol):
 
     @property
     def method(self) -> str:
-        """GET or POST."""
+        """GET, POST or PUT."""
         ...
 
     @property

@@ -1,8 +1,9 @@
 """Every route of the front door, as data: matched, checked and documented from this one table.
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
-``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``, ``measuring``,
-``asking``, ``choosing``, ``admitting``, ``auditing``, ``health``; ``openapi`` for the document.
+``bumping``, ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``,
+``measuring``, ``asking``, ``choosing``, ``admitting``, ``auditing``, ``governing``, ``health``;
+``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from sentinels.functions.submit import (
     asking,
     auditing,
     browsing,
+    bumping,
     choosing,
     dossiers,
+    governing,
     health,
     logs,
     measuring,
@@ -43,6 +46,9 @@ _DRY_RUN = Param(
     "dry_run",
     "true: store nothing, and answer with what would be launched.",
     choices=("true", "false"),
+)
+_FORESEE = Param(
+    "dry_run", "true: change nothing, and answer with what it would do.", choices=("true", "false")
 )
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
@@ -197,6 +203,15 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
     ),
     Route("GET", "/v1/nodes", "The cluster's nodes.", browsing.list_nodes, {200: "Nodes"}),
     Route(
+        "POST",
+        "/v1/bump",
+        "Give waiting jobs another priority class; says whom that delays by how much.",
+        bumping.bump_jobs,
+        {200: "Bumped"},
+        (_FORESEE,),
+        takes="Bump",
+    ),
+    Route(
         "GET",
         "/v1/nodes/{name}",
         "One node: what is on it until when, and which waiting jobs only it could take.",
@@ -331,6 +346,31 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
             _limit(50, 500),
             Param("cursor", "next_cursor of the page before."),
         ),
+    ),
+    Route(
+        "GET",
+        "/v1/policy",
+        "The policy in force, for operators.",
+        governing.show_policy,
+        {200: "Policy"},
+        (Param("version", "An earlier version.", 1, _LARGEST),),
+    ),
+    Route(
+        "PUT",
+        "/v1/policy",
+        "Put another policy in force, made from the version that is.",
+        governing.apply,
+        {200: "PolicyChange"},
+        (_FORESEE,),
+        takes="NewPolicy",
+    ),
+    Route(
+        "GET",
+        "/v1/policy/versions",
+        "The versions of the policy, newest first, with what each changed.",
+        governing.list_versions,
+        {200: "PolicyVersions"},
+        (_limit(20, 500),),
     ),
     Route("GET", "/v1/health", "Check everything.", health.show_health, {200: "Health"}),
     OpenRoute("GET", "/v1/openapi.json", "This document.", _openapi, {200: "Document"}),

@@ -379,6 +379,84 @@ _DEED: dict[str, Schema] = {
     "detail": _MAP,
 }
 
+_STARTS: dict[str, Schema] = {
+    "starts_before": {**_or_null(_MOMENT), "description": "null: it cannot be foreseen."},
+    "starts_after": _or_null(_MOMENT),
+}
+_BUMPED: dict[str, Schema] = {
+    "priority": _TEXT,
+    "jobs": _list_of(
+        _object(
+            {
+                "job": _WHOLE,
+                "name": _TEXT,
+                "user": _TEXT,
+                "team": _TEXT,
+                "was": {**_TEXT, "description": "Its class before."},
+                **_STARTS,
+            }
+        )
+    ),
+    "left": {
+        **_list_of(_object({"job": _WHOLE, "why": _TEXT})),
+        "description": "Those that stay as they are.",
+    },
+    "delayed": {
+        **_list_of(
+            _object(
+                {
+                    "job": _WHOLE,
+                    "user": _TEXT,
+                    "team": _TEXT,
+                    **_STARTS,
+                    "seconds": {**_or_null(_WHOLE), "description": "null: without end in sight."},
+                }
+            )
+        ),
+        "description": "The jobs that start later, the most delayed first, at most 100.",
+    },
+    "delayed_count": _WHOLE,
+    "unforeseen": {
+        **_WHOLE,
+        "description": "How many of the jobs nobody can say the start of, nor whom they delay.",
+    },
+}
+
+_VERSION: dict[str, Schema] = {
+    "version": {**_WHOLE, "description": "0: the usual one, which nobody applied."},
+    "actor": _or_null(_TEXT),
+    "at": _or_null(_MOMENT),
+}
+_CHANGE: dict[str, Schema] = {
+    **_VERSION,
+    "changes": {**_list_of(_TEXT), "description": "As in ageing.every: 6h → 3h"},
+}
+_EFFECTS: dict[str, Schema] = {
+    "moves": {
+        **_list_of(
+            _object(
+                {
+                    "job": _WHOLE,
+                    "user": _TEXT,
+                    "team": _TEXT,
+                    "place_before": {
+                        **_or_null(_WHOLE),
+                        "description": "Which of all that wait it is to start; from 1.",
+                    },
+                    "place_after": _or_null(_WHOLE),
+                    **_STARTS,
+                }
+            )
+        ),
+        "description": "Waiting jobs that would start in another place or at another time: 100.",
+    },
+    "moves_count": _WHOLE,
+    "troubles": {
+        **_list_of(_TEXT),
+        "description": "What would break a quota or lose its class.",
+    },
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Push": _object(
         {
@@ -550,6 +628,35 @@ SCHEMAS: dict[str, Schema] = {
     "User": _object(_USER),
     "Users": _object({"you": _TEXT, "users": _list_of(_object(_USER))}),
     "Audit": _object({"audit": _list_of(_object(_DEED)), "next_cursor": _or_null(_TEXT)}),
+    "Bump": _object(
+        {
+            "priority": {**_TEXT, "description": "The name of a class."},
+            "jobs": {**_list_of(_TEXT), "description": "Ids, names or beginnings of names."},
+            "labels": {"type": "object", "additionalProperties": _TEXT},
+            "sweep": {**_WHOLE, "description": "Its first job."},
+            "user": _TEXT,
+        },
+        optional=("jobs", "labels", "sweep", "user"),
+    ),
+    "Bumped": _object(_BUMPED),
+    "Policy": _object({**_VERSION, "document": _MAP}),
+    "NewPolicy": _object(
+        {
+            "document": {**_MAP, "description": "As in docs/policy.md."},
+            "version": {**_WHOLE, "description": "The one it was made from."},
+        },
+        optional=("version",),
+    ),
+    "PolicyChange": _object(
+        {
+            **_CHANGE,
+            "effects": {
+                **_or_null(_object(_EFFECTS)),
+                "description": "Of a dry run: what it would do to what waits and runs.",
+            },
+        }
+    ),
+    "PolicyVersions": _object({"versions": _list_of(_object(_CHANGE))}),
     "Health": _object(
         {
             "ok": _FLAG,

@@ -40,7 +40,7 @@ def job_json(job: JobView, queue: Json, links: Json) -> dict[str, Json]:
         "reason": job.reason.value if job.reason else None,
         "reason_class": job.reason.reason_class.value if job.reason else None,
         "message": _message(job),
-        "priority": job.config.get("priority") or "normal",
+        "priority": job.priority,
         "attempt": job.attempt,
         "resources": request_json(job.resources),
         "params": job.config.get("params") or {},
