@@ -20,6 +20,7 @@
         ├── MessengerUnavailable Slack, the mail server, a webhook
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
         ├── MeterUnavailable     Prometheus
+        ├── RegistryUnavailable  the image registry
         └── NotYet               what is on its way and has not arrived
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
@@ -162,6 +163,10 @@ class LogStoreUnavailable(Unavailable):
 
 class MeterUnavailable(Unavailable):
     """What measures use does not answer."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The image registry does not answer."""
 
 
 class NotYet(Unavailable):

@@ -42,6 +42,15 @@ _DRY_RUN = Param(
     "true: store nothing, and answer with what would be launched.",
     choices=("true", "false"),
 )
+_CHECK = Param(
+    "check", "true: store nothing, and answer with every check.", choices=("true", "false")
+)
+_AGAIN = Param(
+    "again",
+    "Whether to push what the same user has pushed already and has not ended; if not given, only"
+    " under an Idempotency-Key of its own.",
+    choices=("true", "false"),
+)
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 
@@ -100,8 +109,8 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "/v1/jobs",
         "Push a job, or a sweep's jobs; the same Idempotency-Key brings the same jobs again.",
         pushing.push_jobs,
-        {201: "Pushed", 200: "PushedOrPreview"},
-        (_DRY_RUN,),
+        {201: "Pushed", 200: "PushedOrChecked"},
+        (_DRY_RUN, _CHECK, _AGAIN),
         takes="Push",
     ),
     Route(
