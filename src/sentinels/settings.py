@@ -110,6 +110,14 @@ class Settings:
     """How long an image may be missing before the job fails."""
     registry_seconds: float = 900.0
     """How long a registry may not answer before the attempt is given up and queued again."""
+    insecure_registries: str = ""
+    """Registries that are asked over HTTP at push, as ``host:port``, with commas between."""
+    unchecked_registries: str = "dev.local,kind.local,ko.local"
+    """Registries that are not asked at push, likewise: their images are only on the nodes; ``*``:
+    none is asked.
+    """
+    same_push_seconds: float = 600.0
+    """For how long the same push of the same user gives the same jobs; 0: never."""
     config_missing_seconds: float = 60.0
     """How long a secret or setting may be missing before the job fails."""
     uncreated_seconds: float = 60.0

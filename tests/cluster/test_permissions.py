@@ -7,7 +7,9 @@ may be allowed: a rule that is widened fails here, and one that is narrowed fail
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,11 +20,13 @@ from typing import Any
 import pytest
 
 from sentinels.clusters.kubernetes.api import Request
+from sentinels.clusters.kubernetes.secrets import TeamSecrets
 from sentinels.core.capacity import Resources
 from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
 from sentinels.core.log_position import START
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
+from sentinels.core.ports import Login
 from sentinels.core.workload import Workload, WorkloadRef
 from tests.cluster.nodes import Shape, SimulatedNodes
 from tests.cluster.programs import ensure_programs
@@ -52,7 +56,11 @@ _SETTLING: set[Right] = {
     ("", "events", "list"),
 }
 IN_TEAM: dict[str, set[Right]] = {
-    "submit": {("", "pods/log", "get")},
+    "submit": {
+        ("", "pods/log", "get"),
+        ("", "secrets", "get"),
+        ("", "serviceaccounts", "get"),
+    },
     "dispatch": {*_SETTLING, ("batch", "jobs", "create"), ("batch", "jobs", "get")},
     "notify": _SETTLING,
     "events": set(),
@@ -237,6 +245,34 @@ def test_submit_may_read_logs_and_preview(site: Site, actors: dict[str, Actor]) 
     assert any(call.endswith("/log") for call in asked)
 
 
+def test_submit_sees_which_secrets_are_there_and_what_the_teams_pods_pull_with(
+    site: Site, actors: dict[str, Actor]
+) -> None:
+    secrets = TeamSecrets(actors["submit"].api, "sen-")
+    path = f"/api/v1/namespaces/{site.namespace}"
+    auth = base64.b64encode(b"ann:word").decode()
+    docker = json.dumps({"auths": {"r.example:5000": {"auth": auth}}})
+    for name, kind, data in (
+        ("hf", "Opaque", {"token": "x"}),
+        ("pull", "kubernetes.io/dockerconfigjson", {".dockerconfigjson": docker}),
+    ):
+        secret = {"metadata": {"name": name}, "type": kind, "stringData": data}
+        site.admin.post(f"{path}/secrets", secret)
+    assert secrets.logins(site.team) == []
+    account = {"imagePullSecrets": [{"name": "pull"}, {"name": "not-there"}]}
+    site.admin.patch(f"{path}/serviceaccounts/default", account)
+    assert secrets.logins(site.team) == [Login("r.example:5000", "ann", "word")]
+    lacks = secrets.missing(site.team, {"A": "hf/token", "B": "hf/word", "C": "none/key"})
+    assert {name: lack.message for name, lack in lacks.items()} == {
+        "B": "the secret hf has no key word",
+        "C": f"there is no secret none in {site.namespace}",
+    }
+    assert lacks["B"].remedy == "it has: token"
+    assert "create secret generic none" in lacks["C"].remedy
+    with pytest.raises(ClusterUnavailable, match="403"):
+        TeamSecrets(actors["notify"].api, "sen-").logins(site.team)
+
+
 def test_submit_may_ask_for_knatives_objects(actors: dict[str, Actor]) -> None:
     """Knative is not here: what is allowed is not found, and what is not is refused."""
     for group, resource, _ in AT_HOME["submit"]:
@@ -282,7 +318,8 @@ REFUSED: dict[str, tuple[tuple[str, str], ...]] = {
         ("PATCH", f"{PODS}/one"),
         ("DELETE", f"{PODS}/one"),
         ("POST", f"{PODS}/one/exec"),
-        ("GET", "/api/v1/namespaces/{ns}/secrets/one"),
+        ("GET", "/api/v1/namespaces/{ns}/secrets"),
+        ("GET", "/api/v1/namespaces/kube-system/secrets/one"),
         ("PATCH", "/api/v1/nodes/ward-1"),
     ),
     "dispatch": (

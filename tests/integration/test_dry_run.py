@@ -5,7 +5,7 @@ the command line against the real submit, over a real PostgreSQL and the local c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.images import LocalImageStore
 from sentinels.clusters.local.launch import preview
+from sentinels.core.ports import Lack
 from tests.conftest import TOKEN
 from tests.integration.test_cli import Terminal
 from tests.support.desk import Desk, nothing
@@ -26,6 +27,13 @@ from tests.support.scripted import node
 TRACKER = "http://mlflow.test:5000"
 
 
+class AllSecrets:
+    """Misses nothing."""
+
+    def missing(self, team: str, secrets: Mapping[str, str]) -> Mapping[str, Lack]:
+        return {}
+
+
 @contextmanager
 def terminal_at(desk: Desk, folder: Path, *, keeps_secrets: bool) -> Iterator[Terminal]:
     """A terminal at a door with real images and the real local cluster."""
@@ -33,7 +41,7 @@ def terminal_at(desk: Desk, folder: Path, *, keeps_secrets: bool) -> Iterator[Te
     ports = replace(
         door.ports,
         images=LocalImageStore(folder / "home"),
-        keeps_secrets=keeps_secrets,
+        secrets=AllSecrets() if keeps_secrets else None,
         tracker_url=TRACKER,
     )
     cluster = LocalCluster(folder / "home", notify_url="", data_store="", failpoint=nothing)

@@ -29,7 +29,11 @@ def running() -> Running:
 
 def ask_cancel(desk: Desk, job_id: JobId) -> str:
     ports = SubmitPorts(
-        PostgresIntake(desk.engine, nothing), AnyImage(), AnyData(), desk.pokes, Policy
+        queue=PostgresIntake(desk.engine, nothing),
+        images=AnyImage(),
+        data=AnyData(),
+        events=desk.pokes,
+        policy=Policy,
     )
     return cancel(ports, desk.caller, job_id).value
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from sentinels.clusters.kubernetes.images import ReferenceImageStore
 from sentinels.clusters.local.images import LocalImageStore
 from sentinels.core.workload import Image, ImageKind
 from sentinels.db.people import ensure_user
@@ -19,6 +18,7 @@ from tests.conftest import TOKEN
 from tests.integration.test_settling import finished
 from tests.support.desk import Desk, ref
 from tests.support.front import Client, FileTracker, LoggedCluster, make_door, serving
+from tests.support.registries import unasked
 
 
 @dataclass
@@ -217,7 +217,7 @@ def test_a_container_that_was_named_by_its_tag_is_run_again_by_what_a_node_said(
 ) -> None:
     desk.cluster = cluster = LoggedCluster()
     door = make_door(desk, cluster, tracker)
-    store = ReferenceImageStore()
+    store = unasked()
     with serving(replace(door, ports=replace(door.ports, images=store))) as port:
         client = Client(port, TOKEN)
         body = {"image": TAGGED.reference, "config": {}}

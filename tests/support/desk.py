@@ -22,7 +22,7 @@ from sentinels.core.metering import USAGE, UsageFiler
 from sentinels.core.notice import LOGS, TRACKER
 from sentinels.core.notifying import NotifyPorts
 from sentinels.core.policy import Policy
-from sentinels.core.ports import Failpoint, ImageStore, Messenger, Tracker
+from sentinels.core.ports import Failpoint, ImageStore, Messenger, Program, Tracker
 from sentinels.core.queueing import Caller, PassReport, Pushed
 from sentinels.core.recording import Recorder
 from sentinels.core.settling import SettlePorts, SettlingLimits
@@ -45,8 +45,11 @@ def nothing(name: str) -> None:
 class AnyImage:
     """Takes every directory for an image."""
 
-    def resolve(self, reference: str) -> Image:
+    def resolve(self, reference: str, *, team: str = "default") -> Image:
         return Image(ImageKind.DIRECTORY, reference, "sha256:0", reference)
+
+    def program(self, image: Image, command: Sequence[str] | None) -> Program | None:
+        return None
 
     def pin(self, image: Image, *, seen: str | None) -> Image:
         return image

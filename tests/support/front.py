@@ -219,7 +219,8 @@ class Client:
     def push(self, key: str | None = None, **config: object) -> Answer:
         headers = {"Idempotency_Key": key} if key else {}
         config = {"command": ["python", "main.py"], **config}
-        return self.post("/v1/jobs", {"image": "/code/digits", "config": config}, **headers)
+        body = {"image": "/code/digits", "config": config}
+        return self.post("/v1/jobs?again=true" if key is None else "/v1/jobs", body, **headers)
 
     def ask(
         self,

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import IO, cast
 
 from sqlalchemy import Engine
 
+from sentinels.core.ports import Program
 from sentinels.core.queueing import Caller, PassReport
 from sentinels.core.settling import SettlingLimits
 from sentinels.core.workload import Image, ImageKind
@@ -40,9 +41,12 @@ LIVE = "('queued', 'dispatched', 'running')"
 class AnyContainer:
     """Takes every reference for a container image."""
 
-    def resolve(self, reference: str) -> Image:
+    def resolve(self, reference: str, *, team: str = "default") -> Image:
         digest = "sha256:" + "0" * 64
         return Image(ImageKind.CONTAINER, reference, digest, f"{reference}@{digest}")
+
+    def program(self, image: Image, command: Sequence[str] | None) -> Program | None:
+        return None
 
     def pin(self, image: Image, *, seen: str | None) -> Image:
         return image

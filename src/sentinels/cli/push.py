@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import uuid4
 
 import typer
 
+from sentinels.cli.checking import show_checks
 from sentinels.cli.client import Client, Json
 from sentinels.cli.following import await_all
 from sentinels.cli.listing import JOBS
@@ -34,6 +36,7 @@ from sentinels.cli.show import (
     show_rows,
     show_value,
 )
+from sentinels.cli.times import length, seconds_between
 from sentinels.cli.words import ids, place, why
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
 
@@ -80,20 +83,41 @@ def push(
     follow: F.Follow = False,
     quiet: F.Quiet = False,
     dry_run: F.DryRun = False,
+    check: F.Check = False,
+    again: F.Again = False,
     key: F.Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Push an experiment to the queue and get its id.
 
     Flags win over the config file. A directory is copied when it is pushed: editing it afterwards
-    changes nothing.
+    changes nothing. The same push within ten minutes is the same job, unless that has ended.
     """
     where = _image(image)
     body: Json = {"image": where, "config": _read(where, config, ctx.params)}
-    if dry_run:
+    if check:
+        show_checks(body, output)
+    elif dry_run:
         preview(body, output, ends=wait or follow)
-        return
-    answer = send("/v1/jobs", body, key)
+    else:
+        _push(body, key, _Wishes(output, again, wait, follow, quiet))
+
+
+class _Wishes(NamedTuple):
+    """What is to become of a push."""
+
+    output: Output
+    again: bool
+    wait: bool
+    follow: bool
+    quiet: bool
+
+
+def _push(body: Json, key: str | None, wishes: _Wishes) -> None:
+    """Whoever names no key gets the same job for the same push."""
+    output, again, wait, follow, quiet = wishes
+    query = {} if key and not again else {"again": str(again).lower()}
+    answer = send("/v1/jobs", body, key, query)
     tell(answer, output, quiet=quiet)
     if wait or follow:
         see_through(answer, follow=follow, aside=quiet or output is not Output.TABLE)
@@ -141,14 +165,14 @@ def _text(config: Path | None) -> str:
     return "" if config is None else read_text(str(config))
 
 
-def send(path: str, body: Json, key: str | None) -> Json:
+def send(path: str, body: Json, key: str | None, query: Mapping[str, str] | None = None) -> Json:
     """Push under a key, so that it may be sent again while the server does not answer."""
     client, sent_key = Client(), key or str(uuid4())
     deadline = time.monotonic() + _PATIENCE_SECONDS
     said = False
     while True:
         try:
-            return client.post(path, body, key=sent_key)
+            return client.post(path, body, key=sent_key, query=query)
         except Unavailable as trouble:
             if time.monotonic() > deadline:
                 safe = f"push again, safe from a second job, with: --key {sent_key}"
@@ -189,17 +213,29 @@ def tell(answer: Json, output: Output, *, quiet: bool) -> None:
     elif output in (Output.JSON, Output.YAML):
         show_value(answer, output)
     elif output is Output.TABLE:
-        _tell_person(jobs, mapping(answer.get("queue")), replayed=bool(answer.get("replayed")))
+        before = bool(answer.get("replayed")) and not answer.get("same")
+        _tell_person(jobs, mapping(answer.get("queue")), replayed=before)
+        for text in _notes(answer, jobs[0]):
+            say(f"  {text}")
     else:
         show_rows(jobs, JOBS, output, empty="")
+
+
+def _notes(answer: Json, first: Row) -> Iterator[str]:
+    """Why there is nothing new, where there is not; what was not found good or bad."""
+    if answer.get("same"):
+        since = length(seconds_between(first.get("submitted_at"), None))
+        yield f"the same was pushed {since} ago, nothing new was queued; --again pushes it anyway"
+    warnings = answer.get("warnings")
+    yield from (f"! {text}" for text in (warnings if isinstance(warnings, list) else []))
 
 
 def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
     first = jobs[0]
     head = f"job {ids(jobs)}" if len(jobs) == 1 else f"jobs {ids(jobs)}"
     count = "" if len(jobs) == 1 else f" · {len(jobs)} jobs of sweep {first['id']}"
-    rerun = f" · rerun of {first['rerun_of']}" if first.get("rerun_of") else ""
     again = " · pushed before, nothing new was queued" if replayed else ""
+    rerun = f" · rerun of {first['rerun_of']}" if first.get("rerun_of") else ""
     where = f" · {place(queue)}" if first.get("state") == "queued" else ""
     say(f"{head} {first['state']}{count}{where} · {first['name']}{rerun}{again}")
     if why(first):

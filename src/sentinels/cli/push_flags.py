@@ -65,6 +65,12 @@ class FlagOptions:
     DryRun = Annotated[
         bool, typer.Option("--dry-run", help="Check it and print what would be launched.")
     ]
+    Check = Annotated[
+        bool, typer.Option("--check", help="Only check it: every check, and how to mend it.")
+    ]
+    Again = Annotated[
+        bool, typer.Option("--again", help="Push it although the same is pushed and has not ended.")
+    ]
     Key = Annotated[
         str | None,
         typer.Option(help="Push once under this key: the same again gives the same job."),

@@ -34,6 +34,7 @@ class Node:
     ``foreign`` is what others than Sentinels use of it. ``ready`` is False for a node that must not
     be given new work (cordoned, not ready, tainted); ``detail`` says why. ``slots`` is how many
     more workloads it takes whatever they ask for (pods, scratch space); None: no such limit.
+    ``architecture`` is its processors', as in amd64; empty: not known.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Node:
     ready: bool = True
     detail: str = ""
     slots: int | None = None
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@
         ├── LogStoreUnavailable  Elasticsearch or OpenSearch
         ├── MeterUnavailable     Prometheus
         ├── IssuerUnavailable    who vouches for people: OpenID Connect's issuer, Kubernetes
+        ├── RegistryUnavailable  the image registry
         └── NotYet               what is on its way and has not arrived
 
 Comes in: nothing. Goes out: exceptions that carry data; the functions turn them into
@@ -183,6 +184,10 @@ class MeterUnavailable(Unavailable):
 
 class IssuerUnavailable(Unavailable):
     """Who has to say whose token this is does not answer."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The image registry does not answer."""
 
 
 class NotYet(Unavailable):

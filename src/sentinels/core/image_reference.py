@@ -30,6 +30,22 @@ def is_container_image(image: str) -> bool:
     return _REFERENCE.fullmatch(image) is not None
 
 
+HUB = "docker.io"
+"""The registry of an image that names none."""
+
+
+def registry_of(image: str) -> tuple[str, str, str]:
+    """The registry, the repository in it and the tag or digest that an image's name means."""
+    name, _, digest = image.partition("@")
+    first, slash, rest = untagged(image).partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    host, repository = (first, rest) if is_host else (HUB, untagged(image))
+    if host in (HUB, "index.docker.io"):
+        host, repository = HUB, repository if "/" in repository else f"library/{repository}"
+    tag = name.removeprefix(untagged(image)).removeprefix(":")
+    return host, repository, digest or tag or "latest"
+
+
 def untagged(image: str) -> str:
     """A container image's repository: without its tag and its digest."""
     name = image.partition("@")[0]

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sentinels.core.capacity import Snapshot
 from sentinels.core.dossier import Testimony
-from sentinels.core.errors import ClusterUnavailable, LaunchRejected
+from sentinels.core.errors import ClusterUnavailable, LaunchRejected, Unavailable
 from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.log_lines import Marks
 from sentinels.core.log_position import Position
@@ -196,12 +196,17 @@ class Cluster(Protocol):
 class ImageStore(Protocol):
     """Where images are looked up at push."""
 
-    def resolve(self, reference: str) -> Image:
-        """Find the image and pin its content.
+    def resolve(self, reference: str, *, team: str = "default") -> Image:
+        """Find the image and pin its content, with what the team may see.
 
         Raises ``InvalidSubmission`` with a fault on ``image`` where there is none, or none that
-        this cluster can run; ``ClusterUnavailable`` where it cannot be asked.
+        this cluster can run; ``Unpinned`` where it can be run as it is named, and what would tell
+        more does not answer; ``ClusterUnavailable`` where it cannot be asked.
         """
+        ...
+
+    def program(self, image: Image, command: Sequence[str] | None) -> Program | None:
+        """Whether the image has the program that is to run; None where that cannot be seen."""
         ...
 
     def pin(self, image: Image, *, seen: str | None) -> Image:
@@ -211,6 +216,77 @@ class ImageStore(Protocol):
         content is gone, ``Conflict`` where nothing tells what exactly it was;
         ``ClusterUnavailable`` where it cannot be asked.
         """
+        ...
+
+
+class Unpinned(Unavailable):
+    """What tells an image's content does not answer; ``image`` is what can be run all the same."""
+
+    def __init__(self, message: str, image: Image) -> None:
+        super().__init__(message)
+        self.image = image
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What an image would run, and why it could not (empty: nothing is known against it)."""
+
+    name: str
+    missing: str = ""
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a registry, or a part of it such as ``host/team``, is asked with."""
+
+    place: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a registry has under a name: what pins it, and for which processors it is built."""
+
+    digest: str
+    architectures: tuple[str, ...]
+
+
+class Registry(Protocol):
+    """Where container images are kept."""
+
+    def find(self, reference: str, logins: Sequence[Login]) -> Content:
+        """Look an image up. Raises ``NotFound`` and ``NotAllowed`` where the registry says so,
+        ``RegistryUnavailable`` where it does not answer, or not about this.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What is missing of something that was named, and what to do."""
+
+    message: str
+    remedy: str
+
+
+class SecretStore(Protocol):
+    """The secrets that a cluster keeps for each team."""
+
+    def missing(self, team: str, secrets: Mapping[str, str]) -> Mapping[str, Lack]:
+        """For each variable whose ``name/key`` the team has not, what it lacks.
+
+        Raises ``ClusterUnavailable``.
+        """
+        ...
+
+
+class Experiments(Protocol):
+    """Where experiments are looked up at push."""
+
+    def deleted(self, experiment: str) -> bool | None:
+        """Whether somebody deleted it; None: it was never there. Raises ``TrackerUnavailable``."""
         ...
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from sentinels.core.job import JobId, JobState
 from sentinels.core.launching import build_workload
 from sentinels.core.ports import Cluster, Json, TrackerRun
+from sentinels.core.preflight import Preflight, check, preflight
 from sentinels.core.queueing import Caller, LiveAttempt
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import expand_sweep, read_submission
-from sentinels.core.submitting import SubmitPorts, check, under_policy
+from sentinels.core.submitting import SubmitPorts, find_image, under_policy
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
 NOT_YET = 0
@@ -32,8 +33,17 @@ def preview(
     Raises ``InvalidSubmission`` with every fault.
     """
     submission = under_policy(ports, caller, read_submission(image, config))
-    found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
-    return previews(ports, caller, cluster, submission, found)
+    found = check(ports, caller, submission, lambda: find_image(ports, caller, submission))
+    return previews(ports, caller, cluster, submission, found.image)
+
+
+def look_over(ports: SubmitPorts, caller: Caller, *, image: object, config: object) -> Preflight:
+    """Every check of this push, and how it ended; nothing is stored.
+
+    Raises ``InvalidSubmission`` for what cannot be read at all.
+    """
+    submission = under_policy(ports, caller, read_submission(image, config))
+    return preflight(ports, caller, submission, lambda: find_image(ports, caller, submission))
 
 
 def previews(

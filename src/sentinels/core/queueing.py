@@ -62,10 +62,25 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The jobs of one push. ``replayed``: the same push had been stored before."""
+    """The jobs of one push. ``replayed``: the same push had been stored before. ``same``: under
+    no key or another, but its jobs have not all ended. ``warnings``: what its owner should know.
+    """
 
     job_ids: tuple[JobId, ...]
     replayed: bool
+    warnings: tuple[str, ...] = ()
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sameness:
+    """What a push is told from others of its user by, for how many seconds; ``again``: it is to be
+    stored whatever there is.
+    """
+
+    digest: bytes
+    seconds: float
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ class Push:
     """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
 
     ``digest`` tells two pushes under one idempotency key apart. ``rerun_of`` is the job whose
-    config and image these have.
+    config and image these have. ``sameness`` None: it is like no other.
     """
 
     submissions: Sequence[Submission]
@@ -82,6 +97,7 @@ class Push:
     key: str | None
     digest: bytes
     rerun_of: JobId | None = None
+    sameness: Sameness | None = None
 
 
 class NodeWish(StrEnum):
@@ -99,7 +115,9 @@ class IntakeQueue(Protocol):
         ...
 
     def submit(self, caller: Caller, push: Push) -> Pushed:
-        """Store the push; a concurrent one under the same key wins or loses as a whole."""
+        """Store the push, or find the same one; a concurrent one under the same key, or that is the
+        same, wins or loses as a whole.
+        """
         ...
 
     def nodes(self) -> Sequence[Node]:
@@ -108,6 +126,10 @@ class IntakeQueue(Protocol):
 
     def waiting(self, caller: Caller, *, most: int) -> int:
         """How many jobs of the caller's team wait, deferred ones too, counted up to ``most``."""
+        ...
+
+    def team_use(self, caller: Caller) -> TeamUse:
+        """What the caller's team holds now, its GPU-hours of this month too."""
         ...
 
     def wish_node(self, caller: Caller, node: str, wish: NodeWish) -> bool:

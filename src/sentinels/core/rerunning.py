@@ -13,19 +13,13 @@ from dataclasses import dataclass
 from sentinels.core.config_file import merge_flags
 from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.ports import Cluster, ImageStore, Json
+from sentinels.core.preflight import check
 from sentinels.core.previewing import previews
 from sentinels.core.queueing import Caller, Pushed
 from sentinels.core.reading import JobView
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import read_submission
-from sentinels.core.submitting import (
-    PushMark,
-    SubmitPorts,
-    check,
-    digest_of,
-    store,
-    under_policy,
-)
+from sentinels.core.submitting import PushMark, SubmitPorts, digest_of, store, under_policy
 from sentinels.core.workload import Image
 
 
@@ -48,10 +42,10 @@ class Rerun:
         kept = {key: value for key, value in self.job.config.items() if key != "after"}
         return read_submission(self.job.image.reference, merge_flags(kept, self.changes))
 
-    def image(self, images: ImageStore) -> Image:
+    def image(self, images: ImageStore, team: str) -> Image:
         """What the job ran. Raises ``NotFound`` where it is gone, ``Conflict`` where unknown."""
         if self.by_tag:
-            return images.resolve(self.job.image.reference)
+            return images.resolve(self.job.image.reference, team=team)
         return images.pin(self.job.image, seen=self.seen)
 
 
@@ -62,9 +56,9 @@ def rerun(ports: SubmitPorts, caller: Caller, wanted: Rerun, *, key: str | None)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
     submission = under_policy(ports, caller, asked)
-    image = check(ports, caller, submission, lambda: wanted.image(ports.images))
+    found = check(ports, caller, submission, lambda: wanted.image(ports.images, caller.team))
     mark = PushMark(key, digest, rerun_of=wanted.job.id)
-    return store(ports, caller, submission, image, mark)
+    return store(ports, caller, submission, found, mark)
 
 
 def preview_rerun(
@@ -72,5 +66,5 @@ def preview_rerun(
 ) -> list[Mapping[str, Json]]:
     """What the cluster would be given for it; nothing is stored."""
     submission = under_policy(ports, caller, wanted.submission())
-    image = check(ports, caller, submission, lambda: wanted.image(ports.images))
-    return previews(ports, caller, cluster, submission, image)
+    found = check(ports, caller, submission, lambda: wanted.image(ports.images, caller.team))
+    return previews(ports, caller, cluster, submission, found.image)

@@ -1,50 +1,53 @@
 """The verbs of the front door: push jobs, cancel a job.
 
 Comes in: a caller and what they sent, as plain data. Goes out: stored jobs and a poke for dispatch,
-or every fault at once and nothing stored. Before: ``functions/submit``. Next: ``dispatching``.
+or every fault at once and nothing stored. Before: ``functions/submit``. Next: ``preflight``,
+``dispatching``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from sentinels.core.address import unknown_webhooks
-from sentinels.core.capacity import largest_fit_faults
-from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.job import JobId, JobState
-from sentinels.core.policy import CurrentPolicy, Person, limit_faults, priority_faults
-from sentinels.core.ports import DataStore, Events, ImageStore
-from sentinels.core.queueing import Caller, IntakeQueue, Push, Pushed
-from sentinels.core.quota import never_faults, queue_faults
+from sentinels.core.policy import Person
+from sentinels.core.ports import Events
+from sentinels.core.preflight import Cleared, Grounds, check
+from sentinels.core.queueing import Caller, Push, Pushed, Sameness
 from sentinels.core.submission import Submission
-from sentinels.core.submission_reading import expand_sweep, read_submission
+from sentinels.core.submission_reading import (
+    expand_sweep,
+    read_submission,
+    submission_to_config,
+)
 from sentinels.core.workload import Image
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitPorts:
-    """What the front door stands on. ``keeps_secrets``: the cluster has secrets of each team.
-    ``tracker_url`` is where workloads reach the tracker; empty: there is none. ``webhooks`` are the
-    names of those that notices may go to.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitPorts(Grounds):
+    """What the front door stands on. ``tracker_url`` is where workloads reach the tracker; empty:
+    there is none. For ``same_seconds`` the same push is not stored twice; 0: it always is.
     """
 
-    queue: IntakeQueue
-    images: ImageStore
-    data: DataStore
     events: Events
-    policy: CurrentPolicy
-    keeps_secrets: bool = False
     tracker_url: str = ""
-    webhooks: Collection[str] = ()
+    same_seconds: float = 600.0
 
 
 def push(
-    ports: SubmitPorts, caller: Caller, *, image: object, config: object, key: str | None
+    ports: SubmitPorts,
+    caller: Caller,
+    *,
+    image: object,
+    config: object,
+    key: str | None,
+    again: bool | None = None,
 ) -> Pushed:
-    """Check and store one push; the same key brings the same jobs again.
+    """Check and store one push; the same key brings the same jobs again. So does the same push of
+    the same user while one of its jobs has not ended, unless it is to be pushed ``again``; None:
+    it is like no other.
 
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
@@ -53,8 +56,9 @@ def push(
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
     submission = under_policy(ports, caller, asked)
-    found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
-    return store(ports, caller, submission, found, PushMark(key, digest))
+    found = check(ports, caller, submission, lambda: find_image(ports, caller, submission))
+    sameness = _sameness(ports, found.image, submission, again)
+    return store(ports, caller, submission, found, PushMark(key, digest, sameness=sameness))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,11 @@ class PushMark:
     key: str | None
     digest: bytes
     rerun_of: JobId | None = None
+    sameness: Sameness | None = None
 
 
 def store(
-    ports: SubmitPorts, caller: Caller, submission: Submission, image: Image, mark: PushMark
+    ports: SubmitPorts, caller: Caller, submission: Submission, found: Cleared, mark: PushMark
 ) -> Pushed:
     """Store a submission that was checked, and poke dispatch."""
     policy = ports.policy()
@@ -78,15 +83,17 @@ def store(
         caller,
         Push(
             submissions=expand_sweep(submission),
-            image=image,
+            image=found.image,
             priority=policy.priority_classes[submission.priority or policy.default_class],
             key=mark.key,
             digest=mark.digest,
             rerun_of=mark.rerun_of,
+            sameness=mark.sameness,
         ),
     )
-    ports.events.queue_changed()
-    return pushed
+    if not pushed.same:
+        ports.events.queue_changed()
+    return replace(pushed, warnings=found.warnings)
 
 
 def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
@@ -109,71 +116,24 @@ def under_policy(ports: SubmitPorts, caller: Caller, asked: Submission) -> Submi
     )
 
 
-def check(
-    ports: SubmitPorts, caller: Caller, submission: Submission, find: Callable[[], Image]
-) -> Image:
-    """Hold a sound submission against what there is and what is allowed; its image, pinned, as
-    ``find`` finds it.
-
-    Raises ``InvalidSubmission`` with every fault, ``Unavailable`` where something cannot be asked.
-    """
-    faults = [
-        *_policy_faults(ports, caller, submission),
-        *largest_fit_faults(submission.resources, ports.queue.nodes()),
-        *_data_faults(ports.data, submission.data),
-        *_secret_faults(ports, submission),
-        *unknown_webhooks("notify.channel", submission.notify.to, ports.webhooks),
-        *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
-    ]
-    try:
-        image = find()
-    except InvalidSubmission as invalid:
-        raise InvalidSubmission([*invalid.faults, *faults]) from invalid
-    if faults:
-        raise InvalidSubmission(faults)
-    return image
+def _sameness(
+    ports: SubmitPorts, image: Image, submission: Submission, again: bool | None
+) -> Sameness | None:
+    """What tells it from its user's other pushes: the image's content and the whole config."""
+    if again is None or not ports.same_seconds:
+        return None
+    content = image.digest or image.location
+    digest = digest_of(content, submission_to_config(submission))
+    return Sameness(digest, ports.same_seconds, again)
 
 
-def _policy_faults(ports: SubmitPorts, caller: Caller, submission: Submission) -> list[Fault]:
-    policy = ports.policy()
-    quota, count = policy.quota_of(caller.team), len(expand_sweep(submission))
-    faults = [
-        *priority_faults(submission.priority or "", policy, _person(caller)),
-        *limit_faults(submission.time_limit, policy),
-        *never_faults(quota, caller.team, submission.resources),
-    ]
-    if quota.queued is not None:
-        waiting = ports.queue.waiting(caller, most=quota.queued)
-        faults += queue_faults(quota.queued, caller.team, waiting=waiting, pushed=count)
-    return faults
+def find_image(ports: SubmitPorts, caller: Caller, submission: Submission) -> Image:
+    """What the image's name means now, for this caller's team."""
+    return ports.images.resolve(submission.image, team=caller.team)
 
 
 def _person(caller: Caller) -> Person:
     return Person(caller.user, caller.team, caller.role)
-
-
-def _data_faults(data: DataStore, paths: Sequence[str]) -> list[Fault]:
-    if not paths:
-        return []
-    return [
-        Fault(f"data[{paths.index(path)}]", why, value=path, remedy="see what the data store holds")
-        for path, why in data.missing(paths).items()
-    ]
-
-
-def _secret_faults(ports: SubmitPorts, submission: Submission) -> list[Fault]:
-    if ports.keeps_secrets or not submission.secrets:
-        return []
-    message = "there are no secrets on this machine: only a Kubernetes cluster keeps them"
-    remedy = "give the variable with env, or let the program read a file that only you can read"
-    return [Fault("secrets", message, value=", ".join(submission.secrets), remedy=remedy)]
-
-
-def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:
-    return [
-        Fault("after", f"there is no job {job_id}", value=str(job_id), remedy="see: sentinels jobs")
-        for job_id in sorted(unknown)
-    ]
 
 
 def digest_of(*pushed: object) -> bytes:

@@ -27,6 +27,7 @@ class Image:
 
     ``reference`` is what the user typed. ``digest`` (``sha256:…``) pins its content. ``location``
     is what a cluster runs: the reference by digest, or the stored copy of the directory.
+    ``architectures`` are those that it is built for, as far as that was seen; it is not stored.
     """
 
     kind: ImageKind
@@ -35,6 +36,7 @@ class Image:
     location: str
     git_commit: str | None = None
     git_dirty: bool = False
+    architectures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

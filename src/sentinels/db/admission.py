@@ -162,4 +162,5 @@ def _node_record(node: Node) -> dict[str, object]:
         "foreign_use": asdict(node.foreign),
         "slots": node.slots,
         "detail": node.detail,
+        "architecture": node.architecture,
     }

@@ -20,7 +20,8 @@ from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_in_queue
 from sentinels.core.people import Deed
 from sentinels.core.ports import Failpoint
-from sentinels.core.queueing import Caller, NodeWish, Push, Pushed
+from sentinels.core.queueing import Caller, NodeWish, Push, Pushed, Sameness
+from sentinels.core.quota import TeamUse
 from sentinels.core.rights import Act, Reach
 from sentinels.core.submission_reading import submission_to_config
 from sentinels.core.workload import WorkloadRef
@@ -57,6 +58,8 @@ class PostgresIntake:
         first = push.submissions[0]
         shape_id, lane_id = self._lane_of(caller.team_id, push.priority, first.resources)
         with transaction(self._engine) as connection:
+            if same := _same(connection, caller, push.sameness):
+                return same
             stored = connection.execute(
                 statement("submit_jobs"),
                 {
@@ -77,6 +80,7 @@ class PostgresIntake:
             if not ids:
                 return self._earlier(connection, caller, push)
             record(connection, caller, _pushed(push, ids))
+            _keep_same(connection, caller, push.sameness, ids[0])
             self._failpoint("submit.before_commit")
         self._failpoint("submit.after_commit")
         return Pushed(ids, replayed=False)
@@ -91,6 +95,14 @@ class PostgresIntake:
         asked = {"team_id": caller.team_id, "most": most}
         with transaction(self._engine) as connection:
             return int(connection.execute(statement("count_waiting"), asked).scalar_one())
+
+    def team_use(self, caller: Caller) -> TeamUse:
+        """See ``IntakeQueue.team_use``."""
+        with transaction(self._engine) as connection:
+            asked = {"team_id": caller.team_id}
+            row = connection.execute(statement("team_use"), asked).mappings().one()
+        held = Resources(row["cpu_millis"], row["memory_bytes"], row["gpus"])
+        return TeamUse(held, row["running"], row["gpus_of"], gpu_hours=row["gpu_hours"])
 
     def wish_node(self, caller: Caller, node: str, wish: NodeWish) -> bool:
         """See ``IntakeQueue.wish_node``."""
@@ -176,9 +188,36 @@ def _replay(
             f"this Idempotency-Key was used for another push, of job {found[0].id}",
             remedy="use a new key for a new push",
         )
-    sweep = select(jobs.c.id).where(jobs.c.sweep_id == found[0].id).order_by(jobs.c.id)
-    whole = [row.id for row in connection.execute(sweep)] or [row.id for row in found]
-    return Pushed(tuple(JobId(job_id) for job_id in whole), replayed=True)
+    return Pushed(_whole(connection, [row.id for row in found]), replayed=True)
+
+
+def _same(connection: Connection, caller: Caller, wanted: Sameness | None) -> Pushed | None:
+    """The jobs of the same push, if there is one; else its place is held, so that nobody else
+    stores it meanwhile.
+    """
+    if wanted is None:
+        return None
+    place = {"user_id": caller.user_id, "digest": wanted.digest, "seconds": wanted.seconds}
+    found = connection.execute(statement("claim_same"), place).scalar_one()
+    if found is None or wanted.again:
+        return None
+    if not connection.execute(statement("unended_push"), {"job_id": found}).scalar_one():
+        return None
+    return Pushed(_whole(connection, [found]), replayed=True, same=True)
+
+
+def _keep_same(
+    connection: Connection, caller: Caller, wanted: Sameness | None, first: JobId
+) -> None:
+    if wanted is not None:
+        kept = {"user_id": caller.user_id, "digest": wanted.digest, "seconds": wanted.seconds}
+        connection.execute(statement("keep_same"), {**kept, "job_id": first})
+
+
+def _whole(connection: Connection, first: Sequence[int]) -> tuple[JobId, ...]:
+    """These jobs, or all of the sweep that begins with them."""
+    sweep = select(jobs.c.id).where(jobs.c.sweep_id == first[0]).order_by(jobs.c.id)
+    return tuple(map(JobId, connection.execute(sweep).scalars().all() or first))
 
 
 def _cancel(connection: Connection, caller: Caller, job_id: JobId, rules: NoticeRules) -> JobState:

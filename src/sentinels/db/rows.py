@@ -72,6 +72,7 @@ def node_of(row: RowMapping) -> Node:
         ready=row["ready"],
         detail=row["detail"],
         slots=row["slots"],
+        architecture=row["architecture"],
     )
 
 

@@ -303,7 +303,17 @@ nodes = Table(
     Column("slots", Integer, comment="how many more workloads it takes; null: as many as fit"),
     Column("detail", Text, nullable=False, server_default="", comment="why it is not ready"),
     Column("wish", Text, comment="what an operator wants of it"),
+    Column("architecture", Text, nullable=False, server_default="", comment="its processors'"),
     CheckConstraint("wish IN ('close', 'open')", name="wish"),
+)
+
+same_pushes = Table(
+    "same_pushes",
+    metadata,
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, primary_key=True, comment="sha256 of the image and the config"),
+    Column("job_id", BigInteger, comment="the first job of the newest such push"),
+    now("at"),
 )
 
 policies = Table(

@@ -31,6 +31,7 @@ from sentinels.core.errors import (
     UnknownCaller,
 )
 from sentinels.core.ports import Json
+from sentinels.core.text import printable
 
 BODY_LIMIT = 256 * 1024
 """Bytes; more is refused before it is parsed."""
@@ -97,15 +98,15 @@ def answered(request: Request, handle: Callable[[Request], Response]) -> Respons
 
 
 def problem(error: SentinelsError) -> Response:
-    """An expected error as problem+json (RFC 9457)."""
+    """An expected error as problem+json (RFC 9457); what it repeats of others is harmless."""
     status = status_of(error)
     faults = error.faults if isinstance(error, InvalidSubmission) else ()
     body: dict[str, Json] = {
         "type": f"/problems/{_kebab(type(error).__name__)}",
         "title": _title(error),
         "status": int(status),
-        "detail": str(error),
-        "remedy": error.remedy,
+        "detail": printable(str(error), keep_newlines=True),
+        "remedy": error.remedy and printable(error.remedy, keep_newlines=True),
         "faults": [asdict(fault) for fault in faults],
         "candidates": list(error.candidates) if isinstance(error, Ambiguous) else [],
     }

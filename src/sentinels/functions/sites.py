@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sentinels.clusters.local.cluster import LocalCluster
 from sentinels.clusters.local.data import LocalDataStore
@@ -16,15 +17,29 @@ from sentinels.clusters.local.images import LocalImageStore
 from sentinels.clusters.local.meter import LocalMeter
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.meter import Meter
-from sentinels.core.ports import Cluster, DataStore, Failpoint, ImageStore
+from sentinels.core.ports import (
+    Cluster,
+    DataStore,
+    Failpoint,
+    ImageStore,
+    SecretStore,
+)
+from sentinels.core.preflight import OUTSIDE_SECONDS
+from sentinels.functions.bounded import bounded
 from sentinels.settings import Settings
+
+if TYPE_CHECKING:
+    from sentinels.clusters.kubernetes.secrets import TeamSecrets
+
+_ONE_SECOND = 1.0
+"""How long one answer of an image's registry may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """One kind of cluster. ``meter`` says what its workloads use, None where nothing does.
-    ``paced``: it starts workloads at a rate of its own; ``keeps_secrets``: it has secrets of each
-    team.
+    ``paced``: it starts workloads at a rate of its own; ``secrets``: what it keeps for each team,
+    None where it keeps none.
     """
 
     cluster: Callable[[Settings, Failpoint], Cluster]
@@ -32,7 +47,7 @@ class Site:
     data: Callable[[Settings], DataStore]
     meter: Callable[[Settings], Meter | None]
     paced: bool
-    keeps_secrets: bool
+    secrets: Callable[[Settings], SecretStore | None]
 
 
 def site_of(settings: Settings) -> Site:
@@ -63,10 +78,28 @@ def _kubernetes(settings: Settings, _: Failpoint) -> Cluster:
     return KubernetesCluster(Api(settings.kubeconfig), options_from(settings))
 
 
-def _references(_: Settings) -> ImageStore:
+def _references(settings: Settings) -> ImageStore:
     from sentinels.clusters.kubernetes.images import ReferenceImageStore
+    from sentinels.services.registry import OciRegistry
 
-    return ReferenceImageStore()
+    registry = OciRegistry(insecure=_listed(settings.insecure_registries), seconds=_ONE_SECOND)
+    return ReferenceImageStore(
+        registry.find,
+        _team_secrets(settings).logins,
+        within=lambda call: bounded(call, OUTSIDE_SECONDS),
+        unchecked=_listed(settings.unchecked_registries),
+    )
+
+
+def _team_secrets(settings: Settings) -> TeamSecrets:
+    from sentinels.clusters.kubernetes.api import Api
+    from sentinels.clusters.kubernetes.secrets import TeamSecrets
+
+    return TeamSecrets(Api(settings.kubeconfig), settings.namespace_prefix)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split(","))))
 
 
 def _mounted_or_claimed(settings: Settings) -> DataStore:
@@ -90,7 +123,7 @@ SITES: dict[str, Site] = {
         data=lambda settings: LocalDataStore(settings.data_store),
         meter=lambda settings: LocalMeter(settings.home_path),
         paced=False,
-        keeps_secrets=False,
+        secrets=lambda _: None,
     ),
     "kubernetes": Site(
         cluster=_kubernetes,
@@ -98,6 +131,6 @@ SITES: dict[str, Site] = {
         data=_mounted_or_claimed,
         meter=_prometheus,
         paced=True,
-        keeps_secrets=True,
+        secrets=_team_secrets,
     ),
 }

@@ -66,6 +66,13 @@ class MlflowTracker:
             return False
         return True
 
+    def deleted(self, experiment: str) -> bool | None:
+        """See ``Experiments.deleted``."""
+        answer = self._rest.find("experiments/get-by-name", {"experiment_name": experiment})
+        if answer is None:
+            return None
+        return at(answer, "experiment", "lifecycle_stage") == "deleted"
+
     def open_run(self, request: RunRequest) -> TrackerRun:
         """See ``Tracker.open_run``."""
         try:

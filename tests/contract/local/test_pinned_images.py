@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sentinels.clusters.kubernetes.images import ReferenceImageStore
 from sentinels.clusters.local.engine import Engine
 from sentinels.clusters.local.images import LocalImageStore
 from sentinels.core.errors import ClusterUnavailable, Conflict, NotFound
 from sentinels.core.image_reference import untagged
 from sentinels.core.workload import Image, ImageKind
+from tests.support.registries import unasked
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -57,14 +57,14 @@ def test_a_container_image_that_the_engine_has_no_more_is_gone(
 
 def test_a_reference_with_its_digest_is_exact_already() -> None:
     image = container(f"team/fit:1@{DIGEST}", DIGEST)
-    assert ReferenceImageStore().pin(image, seen=None) == image
+    assert unasked().pin(image, seen=None) == image
 
 
 @pytest.mark.parametrize(
     "seen", [f"docker.io/team/fit@{DIGEST}", f"docker-pullable://team/fit@{DIGEST}"]
 )
 def test_a_tag_is_made_exact_by_what_a_node_said_it_ran(seen: str) -> None:
-    pinned = ReferenceImageStore().pin(container("r.example:5000/team/fit:1"), seen=seen)
+    pinned = unasked().pin(container("r.example:5000/team/fit:1"), seen=seen)
     assert pinned.location == f"r.example:5000/team/fit@{DIGEST}"
     assert (pinned.digest, pinned.reference) == (DIGEST, "r.example:5000/team/fit:1")
 
@@ -72,7 +72,7 @@ def test_a_tag_is_made_exact_by_what_a_node_said_it_ran(seen: str) -> None:
 @pytest.mark.parametrize("seen", [None, "", "sha256:" + "cd" * 32, "team/fit:1"])
 def test_a_tag_of_which_nobody_said_what_it_was_is_not_guessed(seen: str | None) -> None:
     with pytest.raises(Conflict, match="nothing tells what exactly team/fit:1 was") as error:
-        ReferenceImageStore().pin(container("team/fit:1"), seen=seen)
+        unasked().pin(container("team/fit:1"), seen=seen)
     assert "--by-tag" in str(error.value.remedy)
 
 

@@ -118,6 +118,7 @@ def _node(node: Json, pods: Sequence[Json], options: Options) -> Node:
         ready=not why_not,
         detail=why_not,
         slots=_slots(offered, len(pods), scratch),
+        architecture=text_at(node, "status", "nodeInfo", "architecture"),
     )
 
 

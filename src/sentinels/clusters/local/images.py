@@ -11,15 +11,17 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from sentinels.clusters.local.engine import Engine, find_engine
 from sentinels.clusters.local.folders import Layout
+from sentinels.clusters.local.scripts import program_in
 from sentinels.core.errors import ClusterUnavailable, Fault, InvalidSubmission, NotFound
 from sentinels.core.image_reference import is_directory
+from sentinels.core.ports import Program
 from sentinels.core.workload import Image, ImageKind
 
 _SKIPPED = frozenset(
@@ -50,7 +52,7 @@ class LocalImageStore:
         self._images = Layout(home).images
         self._engine = engine
 
-    def resolve(self, reference: str) -> Image:
+    def resolve(self, reference: str, *, team: str = "default") -> Image:  # noqa: ARG002  # the port's
         """See ``ImageStore.resolve``."""
         if is_directory(reference):
             return self._directory(reference)
@@ -65,6 +67,12 @@ class LocalImageStore:
                 remedy="push it as it is now: sentinels push IMAGE -c config.yaml",
             )
         return found
+
+    def program(self, image: Image, command: Sequence[str] | None) -> Program | None:
+        """See ``ImageStore.program``: what lies in the copy of a directory is known."""
+        if image.kind is not ImageKind.DIRECTORY:
+            return None
+        return program_in(Path(image.location), command)
 
     def _copy(self, image: Image) -> Image | None:
         digest = str(image.digest).removeprefix("sha256:")

@@ -30,11 +30,11 @@ from sentinels.clusters.local.folders import (
     write_record,
 )
 from sentinels.clusters.local.machine import gpu_names
+from sentinels.clusters.local.scripts import DEFAULT_PROGRAMS
 from sentinels.core.errors import ClusterUnavailable, LaunchRejected
 from sentinels.core.ports import Failpoint
 from sentinels.core.workload import ImageKind, Workload
 
-_DEFAULT_PROGRAMS = ("main.py", "train.py")
 _SPAWN_SECONDS = 20.0
 
 
@@ -187,10 +187,10 @@ def _command(workload: Workload) -> Sequence[str] | None:
         raise LaunchRejected(f"the stored copy of {workload.image.reference} is gone; push again")
     if workload.command:
         return workload.command
-    for program in _DEFAULT_PROGRAMS:
+    for program in DEFAULT_PROGRAMS:
         if Path(workload.image.location, program).is_file():
             return ("python", program)
-    names = " or ".join(_DEFAULT_PROGRAMS)
+    names = " or ".join(DEFAULT_PROGRAMS)
     raise LaunchRejected(f"no command was given and the directory has no {names}")
 
 

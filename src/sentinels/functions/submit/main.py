@@ -17,6 +17,7 @@ from sentinels.core.bumping import BumpPorts
 from sentinels.core.log_lines import TimedText
 from sentinels.core.log_reading import LogReader
 from sentinels.core.ports import Cluster
+from sentinels.core.preflight import OUTSIDE_SECONDS
 from sentinels.core.reporting import read_prices
 from sentinels.core.submitting import SubmitPorts
 from sentinels.core.telling import TellPorts
@@ -32,6 +33,7 @@ from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
 from sentinels.db.sessions import PostgresSessions
 from sentinels.db.usage import PostgresUsageFile
+from sentinels.functions.bounded import begun
 from sentinels.functions.gauges import PulseCollector
 from sentinels.functions.sites import site_of
 from sentinels.functions.submit.door import FrontDoor, NoticeDesk, Patience
@@ -77,9 +79,12 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
             data=site.data(settings),
             events=events,
             policy=policy,
-            keeps_secrets=site.keeps_secrets,
+            secrets=site.secrets(settings),
+            experiments=make_tracker(settings, timeout=OUTSIDE_SECONDS),
             tracker_url=settings.tracker_url,
             webhooks=notices.webhooks,
+            begin=begun,
+            same_seconds=settings.same_push_seconds,
         ),
         reading=reading,
         people=PostgresPeople(engine),

@@ -6,6 +6,7 @@ Comes in: an ``Ask``. Goes out: the jobs that were stored or changed. Before: ``
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from http import HTTPStatus
 
 from flask import Response
@@ -13,7 +14,8 @@ from flask import Response
 from sentinels.core.errors import InvalidRequest
 from sentinels.core.job import JobState, Reason
 from sentinels.core.ports import Json
-from sentinels.core.previewing import preview
+from sentinels.core.preflight import Preflight
+from sentinels.core.previewing import look_over, preview
 from sentinels.core.queueing import Pushed
 from sentinels.core.submitting import cancel, push
 from sentinels.functions.http import read_body, reply
@@ -25,15 +27,36 @@ _KEY_LIMIT = 200
 
 
 def push_jobs(ask: Ask) -> Response:
-    """Store one push: a job, or a sweep's jobs; or only say what it would launch."""
+    """Store one push: a job, or a sweep's jobs; or only check it, or say what it would launch."""
     key = idempotency_key(ask)
     body = _two_keys(read_json(read_body(ask.request)))
     ports = ask.door.ports
     if ask.query.word("dry_run") == "true":
         found = preview(ports, ask.caller, ask.door.cluster, **body)
         return reply({"workloads": found})
-    pushed = push(ports, ask.caller, image=body["image"], config=body["config"], key=key)
-    return pushed_reply(ask, pushed)
+    if ask.query.word("check") == "true":
+        return reply(checks_json(look_over(ports, ask.caller, **body)))
+    return pushed_reply(ask, push(ports, ask.caller, **body, key=key, again=_again(ask, key)))
+
+
+def _again(ask: Ask, key: str | None) -> bool | None:
+    """A new key says that it is a push of its own, unless the query says otherwise."""
+    given = ask.query.word("again")
+    return None if key is not None and given is None else given == "true"
+
+
+def checks_json(seen: Preflight) -> dict[str, Json]:
+    """How each check ended."""
+    checks: list[Json] = [
+        {
+            "name": check.name,
+            "standing": check.standing.value,
+            "said": check.said,
+            "faults": [asdict(fault) for fault in check.faults],
+        }
+        for check in seen.checks
+    ]
+    return {"ok": not seen.faults, "checks": checks}
 
 
 def cancel_job(ask: Ask) -> Response:
@@ -52,7 +75,13 @@ def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
     ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
     place = place_json(ask.door, shaped[0])
-    told: dict[str, Json] = {"jobs": shaped, "replayed": pushed.replayed, "queue": place}
+    told: dict[str, Json] = {
+        "jobs": shaped,
+        "replayed": pushed.replayed,
+        "same": pushed.same,
+        "warnings": list(pushed.warnings),
+        "queue": place,
+    }
     return reply(told, HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED)
 
 

@@ -50,6 +50,15 @@ _DRY_RUN = Param(
 _FORESEE = Param(
     "dry_run", "true: change nothing, and answer with what it would do.", choices=("true", "false")
 )
+_CHECK = Param(
+    "check", "true: store nothing, and answer with every check.", choices=("true", "false")
+)
+_AGAIN = Param(
+    "again",
+    "Whether to push what the same user has pushed already and has not ended; if not given, only"
+    " under an Idempotency-Key of its own.",
+    choices=("true", "false"),
+)
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 _TEAM = Param("team", "Only this team's; an operator sees every team's.")
@@ -111,8 +120,8 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "/v1/jobs",
         "Push a job, or a sweep's jobs; the same Idempotency-Key brings the same jobs again.",
         pushing.push_jobs,
-        {201: "Pushed", 200: "PushedOrPreview"},
-        (_DRY_RUN,),
+        {201: "Pushed", 200: "PushedOrChecked"},
+        (_DRY_RUN, _CHECK, _AGAIN),
         takes="Push",
     ),
     Route(

@@ -13,6 +13,7 @@ from sentinels.core.log_reading import Source
 from sentinels.core.meter import Quantity
 from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.ports import Json
+from sentinels.core.preflight import Standing
 from sentinels.core.reading import WAITING_BOUND
 from sentinels.core.rights import Role
 from sentinels.core.sizing import Verdict
@@ -476,7 +477,13 @@ SCHEMAS: dict[str, Schema] = {
         optional=("config", "by_tag"),
     ),
     "Pushed": _object(
-        {"jobs": _list_of(_named("Job")), "replayed": _FLAG, "queue": _object(_PLACE)}
+        {
+            "jobs": _list_of(_named("Job")),
+            "replayed": _FLAG,
+            "same": {**_FLAG, "description": "The same was pushed before and has not ended."},
+            "warnings": {**_list_of(_TEXT), "description": "What was not found good or bad."},
+            "queue": _object(_PLACE),
+        }
     ),
     "Preview": _object(
         {
@@ -488,6 +495,22 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "PushedOrPreview": {"anyOf": [_named("Pushed"), _named("Preview")]},
+    "Checked": _object(
+        {
+            "ok": {**_FLAG, "description": "Whether it would be taken."},
+            "checks": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "standing": _one_of(*Standing),
+                        "said": _TEXT,
+                        "faults": _list_of(_object(_FAULT)),
+                    }
+                )
+            ),
+        }
+    ),
+    "PushedOrChecked": {"anyOf": [_named("Pushed"), _named("Preview"), _named("Checked")]},
     "Job": _object(_JOB),
     "JobDetail": _object(
         {
