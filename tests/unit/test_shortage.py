@@ -14,6 +14,7 @@ from sentinels.core.capacity import FreeNode, Node, Resources, subtract
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
+from sentinels.core.quota import TeamUse
 from sentinels.core.shortage import Shortage, advise, idle_nodes, shortages
 from sentinels.core.shortage_words import (
     full_facts,
@@ -23,7 +24,6 @@ from sentinels.core.shortage_words import (
     idle_line,
     idle_text,
 )
-from sentinels.core.quota import TeamUse
 from sentinels.core.simulating import MOST_LAUNCHES, Scene, Simulation, Tenant
 from sentinels.core.workload import WorkloadRef
 from tests.unit.planning_reference import simulate

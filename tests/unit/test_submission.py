@@ -15,8 +15,9 @@ from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.param_reading import param_variable
 from sentinels.core.quantity import MAX_MEMORY_BYTES
-from sentinels.core.submission import MemoryGrowth, Notify, ParamValue, Retry, Submission
-from sentinels.core.submission_reading import expand_sweep, read_submission, submission_to_config
+from sentinels.core.sampling import expand_sweep
+from sentinels.core.submission import MemoryGrowth, Notify, ParamValue, Retry, Span, Submission
+from sentinels.core.submission_reading import read_submission, submission_to_config
 from sentinels.core.text import has_control
 
 EXAMPLES = settings(max_examples=200, deadline=None)
@@ -31,7 +32,10 @@ SAMPLE: dict[str, object] = {
     "env": {"OMP_NUM_THREADS": "2"},
     "secrets": {"HF_TOKEN": "hf/token"},
     "params": {"solver": "lbfgs"},
-    "sweep": {"C": [0.01, 0.1, 1]},
+    "sweep": {"C": [0.01, 0.1, 1], "lr": {"min": 1e-5, "max": 0.1, "scale": "log"}},
+    "samples": 20,
+    "seed": 7,
+    "at_once": 4,
     "resources": {"cpu": 2, "memory": "4Gi", "gpu": 1, "gpu_type": "a100"},
     "data": ["digits/train"],
     "time_limit": "2h",
@@ -70,7 +74,10 @@ def test_every_key_of_the_documented_config_is_understood() -> None:
         env={"OMP_NUM_THREADS": "2"},
         secrets={"HF_TOKEN": "hf/token"},
         params={"solver": "lbfgs"},
-        sweep={"C": (0.01, 0.1, 1)},
+        sweep={"C": (0.01, 0.1, 1), "lr": Span(1e-5, 0.1, is_log=True)},
+        samples=20,
+        seed=7,
+        at_once=4,
         data=("digits/train",),
         time_limit=7200,
         priority="normal",
@@ -230,6 +237,21 @@ BAD: list[tuple[object, list[str]]] = [
     ({"params": {"lr": 1, "LR": 2}}, ["params.LR"]),
     ({"params": {"a.b": 1}, "sweep": {"a-b": [2]}}, ["sweep.a-b"]),
     ({"sweep": {"C": 1}}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 1, "max": 2}}}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 2, "max": 1}}, "samples": 2}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 0, "max": 1, "scale": "log"}}, "samples": 2}, ["sweep.C.min"]),
+    ({"sweep": {"C": {"min": 1, "max": 2.5, "scale": "cubic"}}, "samples": 2}, ["sweep.C.scale"]),
+    (
+        {"sweep": {"C": {"low": "a", "max": True}}, "samples": 2},
+        ["sweep.C.low", "sweep.C.min", "sweep.C.max"],
+    ),
+    ({"sweep": {"C": {"min": 1, "max": float("inf")}}, "samples": 2}, ["sweep.C.max"]),
+    ({"sweep": {"C": {"min": 1, "max": 3}}, "samples": 4}, ["samples"]),
+    ({"sweep": {"C": [1, 1, 2]}, "samples": 3}, ["samples"]),
+    ({"sweep": {"C": {"min": 1, "max": 3}}, "samples": 1001}, ["samples"]),
+    ({"sweep": {"C": [1, 2]}, "seed": 1}, ["seed"]),
+    ({"sweep": {"C": [1, 2]}, "at_once": 0}, ["at_once"]),
+    ({"samples": 2, "at_once": 1}, ["samples", "at_once"]),
     ({"sweep": {"C": []}}, ["sweep.C"]),
     ({"sweep": {"C": None}}, ["sweep.C"]),
     ({"sweep": {"C": [[1]]}}, ["sweep.C[0]"]),

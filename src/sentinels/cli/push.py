@@ -62,6 +62,9 @@ def push(
     gpu_type: F.GpuType = None,
     param: F.Param = None,
     sweep: F.Sweep = None,
+    samples: F.Samples = None,
+    seed: F.Seed = None,
+    at_once: F.AtOnce = None,
     arg: F.Arg = None,
     env: F.Env = None,
     secret: F.Secret = None,
@@ -218,7 +221,8 @@ def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
         say(f"  waits: {why(first)}")
     job_id = first["id"]
     cancel = f"cancel {job_id}" if len(jobs) == 1 else f"cancel --sweep {job_id}"
+    show = "status" if len(jobs) == 1 else "sweep"
     say(
-        f"  status: sentinels status {job_id}    follow: sentinels logs -f {job_id}"
+        f"  status: sentinels {show} {job_id}    follow: sentinels logs -f {job_id}"
         f"    cancel: sentinels {cancel}"
     )

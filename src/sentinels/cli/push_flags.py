@@ -26,7 +26,18 @@ class FlagOptions:
         _Words, typer.Option("--param", "-p", help="A parameter, as in C=0.1. Repeatable.")
     ]
     Sweep = Annotated[
-        _Words, typer.Option(help="A parameter's values, as in C=0.1,1,10: a job each. Repeatable.")
+        _Words,
+        typer.Option(
+            help="A parameter's values, as in C=0.1,1,10: a job each; or a range to draw from, as"
+            " in lr=1e-5..0.1:log. Repeatable."
+        ),
+    ]
+    Samples = Annotated[
+        int | None, typer.Option(help="How many jobs to draw of a sweep at random.")
+    ]
+    Seed = Annotated[int | None, typer.Option(help="Which samples to draw. Default: 0.")]
+    AtOnce = Annotated[
+        int | None, typer.Option(help="How many of a sweep's jobs may run at a time.")
     ]
     Arg = Annotated[
         _Words, typer.Option(help="An argument for the image's own command. Repeatable.")
@@ -158,9 +169,21 @@ def _swept(value: object) -> dict[str, object]:
     from sentinels.core.config_file import read_scalar
 
     return {
-        name: [read_scalar(item) for item in text.split(",")]
+        name: _span(text) or [read_scalar(item) for item in text.split(",")]
         for name, text in _pairs(value).items()
     }
+
+
+def _span(text: str) -> dict[str, object] | None:
+    """``1e-5..0.1:log`` as a range; None for what is none."""
+    from sentinels.core.config_file import read_scalar
+
+    numbers, _, scale = text.partition(":")
+    low, dots, high = numbers.partition("..")
+    ends = {"min": read_scalar(low), "max": read_scalar(high)}
+    if not dots or not all(isinstance(end, int | float) for end in ends.values()):
+        return None
+    return {**ends, "scale": scale} if scale else {**ends}
 
 
 def _tries(value: object) -> dict[str, object]:
@@ -195,6 +218,9 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "arg": ("args", _listed),
     "param": ("params", _params),
     "sweep": ("sweep", _swept),
+    "samples": ("samples", _plain),
+    "seed": ("seed", _plain),
+    "at_once": ("at_once", _plain),
     "env": ("env", _pairs),
     "secret": ("secrets", _pairs),
     "data": ("data", _listed),

@@ -106,7 +106,7 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
     yield "experiment", str(job["experiment"])
     yield "image", image(job, wide=wide)
-    yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
+    yield "sweep", f"{job['sweep']}: sentinels sweep {job['sweep']}" if job.get("sweep") else ""
     yield "rerun", f"of job {job['rerun_of']}" if job.get("rerun_of") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
     yield "artifacts", _artifacts(last) if job.get("finished_at") else ""

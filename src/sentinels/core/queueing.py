@@ -54,7 +54,8 @@ class Push:
     """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
 
     ``digest`` tells two pushes under one idempotency key apart. ``rerun_of`` is the job whose
-    config and image these have.
+    config and image these have. ``swept`` is what was swept, in a config's words, and ``at_once``
+    how many of its jobs may be live or in line at a time.
     """
 
     submissions: Sequence[Submission]
@@ -63,6 +64,18 @@ class Push:
     key: str | None
     digest: bytes
     rerun_of: JobId | None = None
+    swept: Mapping[str, object] = field(default_factory=dict)
+    at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCancelled:
+    """What became of a cancelled sweep's jobs: how many waited and are cancelled, and how many
+    were asked to end.
+    """
+
+    waiting: int
+    asked: int
 
 
 class NodeWish(StrEnum):
@@ -104,6 +117,10 @@ class IntakeQueue(Protocol):
 
         Raises ``NotFound``, and ``Conflict`` for a job that has ended.
         """
+        ...
+
+    def cancel_sweep(self, caller: Caller, sweep_id: JobId) -> SweepCancelled:
+        """Cancel a sweep's waiting jobs, all or none, and ask for the end of its live ones."""
         ...
 
 

@@ -19,6 +19,7 @@ from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import JobRef, Json
 from sentinels.core.queueing import Caller, NodeWish
+from sentinels.core.sweeps import SweepView
 from sentinels.core.workload import Image, WorkloadRef
 
 WAITING_BOUND = 10_000
@@ -85,7 +86,10 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a list is about; an empty part does not filter. ``name`` matches a beginning."""
+    """Which jobs a list is about; an empty part does not filter. ``name`` matches a beginning.
+
+    ``folded``: only the newest of each sweep's jobs that pass.
+    """
 
     states: Sequence[JobState] = ()
     name: str | None = None
@@ -93,6 +97,7 @@ class JobFilter:
     user: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     sweep: int | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,23 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Why a job may not be considered yet: a time, or jobs that have not succeeded."""
+    """Why a job may not be considered yet: a time, jobs that have not succeeded, by id, or its
+    sweep's limit.
+    """
 
     not_before: datetime | None
-    waits_for: Sequence[int]
+    waits_for: Mapping[int, JobState]
+    limit: SweepLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLimit:
+    """How many jobs of a sweep may be live or in line at once; how many are live, how many both."""
+
+    sweep_id: JobId
+    at_once: int
+    live: int
+    open: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +263,14 @@ class Reading(Protocol):
         """Ids of jobs, newest first, below the id ``before``."""
         ...
 
+    def sweep(self, caller: Caller, sweep_id: JobId) -> SweepView | None:
+        """What has become of a sweep's jobs; None where the caller's team has none of this id."""
+        ...
+
+    def tallies(self, sweeps: Sequence[int]) -> Mapping[int, Mapping[JobState, int]]:
+        """How many jobs of each of these sweeps are in which state."""
+        ...
+
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """Every attempt, oldest first."""
         ...
@@ -268,8 +294,10 @@ class Reading(Protocol):
         """Where these jobs stand; one that is beyond ``WAITING_BOUND`` is left out."""
         ...
 
-    def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
-        """The first waiting jobs of the caller's team, in order; deferred ones come last."""
+    def next_ids(self, caller: Caller, *, limit: int, folded: bool = False) -> Sequence[JobId]:
+        """The first waiting jobs of the caller's team, in order; deferred ones come last. Where
+        ``folded``, only the first of each sweep.
+        """
         ...
 
     def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:

@@ -16,6 +16,27 @@ ParamValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Numbers from ``low`` to ``high`` of which a random sweep draws; whole ones where both are.
+
+    ``is_log``: as likely between 1 and 10 as between 10 and 100.
+    """
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+Values = tuple[ParamValue, ...] | Span
+"""What one parameter of a sweep may be."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryGrowth:
     """Retry after an out-of-memory end with ``factor`` times the memory, up to ``limit_bytes``."""
 
@@ -50,7 +71,8 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A validated request. ``sweep`` is empty once it has been expanded to one job each.
+    """A validated request. ``sweep`` is empty once it has been expanded to one job each: every
+    combination, or ``samples`` of them drawn with ``seed``; ``at_once`` of its jobs run at a time.
 
     ``image`` is a container image reference, or the absolute path of a directory of code.
     ``command`` None is the image's own. ``time_limit`` is in seconds, None is no limit.
@@ -66,7 +88,10 @@ class Submission:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, ParamValue] = field(default_factory=dict)
-    sweep: Mapping[str, tuple[ParamValue, ...]] = field(default_factory=dict)
+    sweep: Mapping[str, Values] = field(default_factory=dict)
+    samples: int | None = None
+    seed: int = 0
+    at_once: int | None = None
     data: tuple[str, ...] = ()
     time_limit: int | None = None
     priority: str | None = None

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 
 from sentinels.core.address import unknown_webhooks
 from sentinels.core.capacity import largest_fit_faults
-from sentinels.core.errors import Fault, InvalidSubmission
+from sentinels.core.errors import Conflict, Fault, InvalidSubmission
 from sentinels.core.job import JobId, JobState
 from sentinels.core.policy import CurrentPolicy, Person, limit_faults, priority_faults
 from sentinels.core.ports import DataStore, Events, ImageStore
-from sentinels.core.queueing import Caller, IntakeQueue, Push, Pushed
+from sentinels.core.queueing import Caller, IntakeQueue, Push, Pushed, SweepCancelled
 from sentinels.core.quota import never_faults, queue_faults
+from sentinels.core.sampling import expand_sweep, sweep_definition
 from sentinels.core.submission import Submission
-from sentinels.core.submission_reading import expand_sweep, read_submission
+from sentinels.core.submission_reading import read_submission
 from sentinels.core.workload import Image
 
 
@@ -83,6 +84,8 @@ def store(
             key=mark.key,
             digest=mark.digest,
             rerun_of=mark.rerun_of,
+            swept=sweep_definition(submission),
+            at_once=submission.at_once,
         ),
     )
     ports.events.queue_changed()
@@ -97,6 +100,19 @@ def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
     state = ports.queue.cancel(caller, job_id)
     ports.events.queue_changed()
     return state
+
+
+def cancel_sweep(ports: SubmitPorts, caller: Caller, sweep_id: JobId) -> SweepCancelled:
+    """Cancel all of a sweep that waits, or nothing, and ask for the end of what is live of it.
+
+    Raises ``Conflict`` where all of it has ended.
+    """
+    done = ports.queue.cancel_sweep(caller, sweep_id)
+    if done == SweepCancelled(0, 0):
+        remedy = f"see: sentinels sweep {sweep_id}"
+        raise Conflict(f"all jobs of sweep {sweep_id} have ended", remedy=remedy)
+    ports.events.queue_changed()
+    return done
 
 
 def under_policy(ports: SubmitPorts, caller: Caller, asked: Submission) -> Submission:

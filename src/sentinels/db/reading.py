@@ -14,7 +14,7 @@ from sqlalchemy import Engine, RowMapping, func, select
 from sentinels.core.capacity import Resources, add
 from sentinels.core.dossier import Dossier, read_dossier
 from sentinels.core.errors import Ambiguous, NotFound
-from sentinels.core.job import JobId
+from sentinels.core.job import JobId, JobState
 from sentinels.core.notice import MESSENGER
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import CLASS_STEP, CurrentPolicy, Policy
@@ -34,14 +34,17 @@ from sentinels.core.reading import (
     Places,
     Pulse,
 )
+from sentinels.core.sweeps import SweepView
 from sentinels.db import migrate
 from sentinels.db.engine import statement, transaction
 from sentinels.db.people import caller_of
 from sentinels.db.rows import lane_head_of, node_of, resources_of
+from sentinels.db.sweeps import read_sweep
 from sentinels.db.tables import job_events, jobs
 from sentinels.db.view_rows import (
     attempt_of,
     event_of,
+    held_of,
     job_of,
     node_job_of,
     notice_of,
@@ -111,9 +114,27 @@ class PostgresReading:
             user_name=wanted.user,
             labels=json.dumps(dict(wanted.labels)) if wanted.labels else None,
             sweep=wanted.sweep,
+            folded=wanted.folded,
             limit=limit,
         )
         return [row["id"] for row in rows]
+
+    def sweep(self, caller: Caller, sweep_id: JobId) -> SweepView | None:
+        """See ``Reading.sweep``."""
+        first = select(jobs.c.sweep_id).where(
+            jobs.c.id == sweep_id, jobs.c.team_id == caller.team_id
+        )
+        with transaction(self._engine) as connection:
+            if connection.execute(first).scalar() is None:
+                return None
+            return read_sweep(connection, sweep_id)
+
+    def tallies(self, sweeps: Sequence[int]) -> Mapping[int, Mapping[JobState, int]]:
+        """See ``Reading.tallies``."""
+        found: dict[int, dict[JobState, int]] = defaultdict(dict)
+        for row in self._rows("tally_sweeps", sweeps=list(sweeps)) if sweeps else ():
+            found[row["sweep_id"]][JobState(row["state"])] = row["jobs"]
+        return found
 
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """See ``Reading.attempts``."""
@@ -146,9 +167,10 @@ class PostgresReading:
         position = {row["job_id"]: row["position"] for row in rows if row["job_id"] is not None}
         return Places(rows[0]["waiting"], position)
 
-    def next_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
+    def next_ids(self, caller: Caller, *, limit: int, folded: bool = False) -> Sequence[JobId]:
         """See ``Reading.next_ids``."""
-        rows = self._rows("read_next", team_id=caller.team_id, limit=limit, **self._ageing())
+        asked = {"team_id": caller.team_id, "limit": limit, "folded": folded}
+        rows = self._rows("read_next", **asked, **self._ageing())
         return [row["job_id"] for row in rows]
 
     def live_ids(self, caller: Caller, *, limit: int) -> Sequence[JobId]:
@@ -164,7 +186,7 @@ class PostgresReading:
     def held(self, ids: Sequence[int]) -> Mapping[int, Held]:
         """See ``Reading.held``."""
         rows = self._rows("read_deferred", ids=list(ids))
-        return {row["job_id"]: Held(row["not_before"], row["waits_for"]) for row in rows}
+        return {row["job_id"]: held_of(row) for row in rows}
 
     def nodes(self, caller: Caller) -> Sequence[NodeView]:
         """See ``Reading.nodes``."""

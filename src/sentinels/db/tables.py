@@ -127,6 +127,17 @@ deferred = Table(
     Column("lane_id", Integer, nullable=False),
     moment("not_before"),
     Column("waits_for", JSONB, nullable=False, server_default="[]", comment="job ids"),
+    Column("sweep_id", BigInteger, comment="its sweep, where that has a limit"),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="its first job"),
+    Column("at_once", Integer, comment="null: any number"),
+    Column(
+        "definition", JSON, nullable=False, comment="sweep, samples and seed as they were pushed"
+    ),
 )
 
 jobs = Table(

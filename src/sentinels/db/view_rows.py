@@ -8,10 +8,12 @@ from sentinels.core.job import JobEvent, JobId, JobState, Reason
 from sentinels.core.reading import (
     AttemptView,
     EventView,
+    Held,
     JobView,
     NodeJob,
     NoticeView,
     Pulse,
+    SweepLimit,
 )
 from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_of
 
@@ -64,6 +66,17 @@ def attempt_of(row: RowMapping) -> AttemptView:
         usage=usage_of(row),
         resources=resources_of(row),
     )
+
+
+def held_of(row: RowMapping) -> Held:
+    """A row of ``read_deferred.sql``."""
+    waits_for = {int(job_id): JobState(state) for job_id, state in row["waits_for"].items()}
+    limit = None
+    if row["sweep_id"] is not None:
+        limit = SweepLimit(
+            JobId(row["sweep_id"]), row["at_once"], row["live"] or 0, row["open"] or 0
+        )
+    return Held(row["not_before"], dict(sorted(waits_for.items())), limit)
 
 
 def event_of(row: RowMapping, job_id: JobId) -> EventView:

@@ -1,4 +1,5 @@
--- One team's first :limit waiting jobs in queue order (see read_places), then its deferred ones.
+-- One team's first :limit waiting jobs in queue order (see read_places), then its deferred ones;
+-- folded: of each sweep only the first.
 WITH considered AS (
     SELECT q.job_id, q.enqueued_at, l.priority
       FROM (SELECT id, priority, low_job_id FROM lanes
@@ -6,7 +7,7 @@ WITH considered AS (
      CROSS JOIN LATERAL (
            SELECT q.job_id, q.enqueued_at FROM queue q
             WHERE q.lane_id = l.id AND q.job_id >= l.low_job_id
-            ORDER BY q.job_id LIMIT :limit) q
+            ORDER BY q.job_id LIMIT CASE WHEN :folded THEN :bound ELSE :limit END) q
      LIMIT :bound),
 following AS (
     SELECT job_id, 0 AS deferred, row_number() OVER (
@@ -17,4 +18,9 @@ following AS (
      UNION ALL
     SELECT d.job_id, 1, row_number() OVER (ORDER BY d.not_before, d.job_id)
       FROM deferred d JOIN lanes l ON l.id = d.lane_id WHERE l.team_id = :team_id)
-SELECT job_id FROM following ORDER BY deferred, position LIMIT :limit
+SELECT job_id
+  FROM (SELECT f.job_id, f.deferred, f.position, j.sweep_id,
+               row_number() OVER (PARTITION BY j.sweep_id ORDER BY f.deferred, f.position) AS nth
+          FROM following f LEFT JOIN jobs j ON :folded AND j.id = f.job_id) placed
+ WHERE sweep_id IS NULL OR nth = 1
+ ORDER BY deferred, position LIMIT :limit
