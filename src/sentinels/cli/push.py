@@ -74,6 +74,7 @@ def push(
     after: F.After = None,
     retry_oom: F.RetryOom = None,
     retry_exit: F.RetryExit = None,
+    retry_pattern: F.RetryPattern = None,
     retry_backoff: F.RetryBackoff = None,
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,

@@ -59,6 +59,13 @@ class FlagOptions:
     RetryExit = Annotated[
         _Words, typer.Option(help="Try again after an exit code, as in 33=3. Repeatable.")
     ]
+    RetryPattern = Annotated[
+        _Words,
+        typer.Option(
+            help="Try again where one of its last lines has this text, as in 'ECC error=2', or"
+            " 'ECC error=2,avoid' for another node. Repeatable."
+        ),
+    ]
     RetryBackoff = Annotated[
         str | None, typer.Option(help="How long between tries, as in 30s or 30s..10m.")
     ]
@@ -190,6 +197,17 @@ def _tries(value: object) -> dict[str, object]:
     return {code: _whole(tries) for code, tries in _pairs(value).items()}
 
 
+def _patterns(value: object) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for word in map(str, _words(value)):
+        text, equals, rest = word.rpartition("=")
+        tries, comma, avoid = rest.partition(",")
+        if not equals or not text or (comma and avoid != "avoid"):
+            raise ValueError(f"{word} is not TEXT=TRIES or TEXT=TRIES,avoid")
+        found[text] = {"tries": _whole(tries), "avoid_node": True} if comma else _whole(tries)
+    return found
+
+
 def _whole(text: str) -> object:
     """The number, or the text, which the config's own reader then finds fault with."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
@@ -229,6 +247,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "after": ("after", _listed),
     "retry_oom": ("retry.oom", _growth),
     "retry_exit": ("retry.exit", _tries),
+    "retry_pattern": ("retry.pattern", _patterns),
     "retry_backoff": ("retry.backoff", _plain),
     "notify_on": ("notify.on", _listed),
     "notify_channel": ("notify.channel", _one_or_all),

@@ -156,7 +156,8 @@ def _attempt(attempt: Row) -> str:
     ended = str(attempt.get("reason") or attempt.get("state")).replace("_", " ")
     took = length(seconds_between(attempt.get("started_at"), attempt.get("finished_at")))
     message = f": {attempt['message']}" if attempt.get("message") else ""
-    return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}"
+    again = f" [{attempt['different']}]" if attempt.get("different") else ""
+    return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}{again}"
 
 
 def _next(job: Json) -> str:

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import groupby
 
-from sentinels.core.capacity import KINDS, FreeNode, Resources, coverage, fits, total
+from sentinels.core.capacity import KINDS, FreeNode, Resources, coverage, fits, kept_away, total
 from sentinels.core.explaining import (
     DecisionCode,
     Explanation,
@@ -131,12 +131,19 @@ def plan(
     ``uses`` is what each team holds and held. Weights must be above zero.
     """
     ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
-    waiting = [head for head in heads if head.waiting > 0]
+    waiting = [_avoiding(head, nodes) for head in heads if head.waiting > 0]
     for level in _levels(waiting, ledger):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
     kept = {name: reserved.job_id for name, reserved in ledger.reserved.items()}
     return Plan(grants, tuple(_decisions(waiting, ledger, kept)), kept, tuple(ledger.clearances))
+
+
+def _avoiding(head: LaneHead, nodes: Sequence[FreeNode]) -> LaneHead:
+    if not head.avoids:
+        return head
+    wholes = ((node.name, node.allocatable) for node in nodes)
+    return replace(head, avoids=kept_away(head.avoids, head.resources, wholes))
 
 
 def queue_order(rows: Sequence[WaitingRow], policy: Policy, now: datetime) -> list[WaitingRow]:

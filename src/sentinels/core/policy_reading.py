@@ -25,7 +25,7 @@ from sentinels.core.rights import Role
 ROLES = tuple(Role)
 _KEYS = (
     *("classes", "default_class", "rules", "access", "teams", "ageing", "share", "reserve"),
-    *("time_limit", "preemption"),
+    *("time_limit", "preemption", "retry"),
 )
 _QUOTA_KEYS = ("cpu", "memory", "gpus", "gpu_types", "running", "queued", "gpu_hours")
 _NAME_LIMIT = 200
@@ -47,6 +47,7 @@ def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> 
     reserve = _part(faults, given, "reserve", ("after", "nodes"))
     limits = _part(faults, given, "time_limit", ("default", "longest"))
     share = _part(faults, given, "share", ("half_life",))
+    retry = _part(faults, given, "retry", ("greatest_memory",))
     policy = Policy(
         priority_classes=classes,
         default_class=_read_class(
@@ -64,6 +65,7 @@ def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> 
         reservations=_whole(faults, "reserve.nodes", reserve, usual.reservations),
         default_limit=_limit(faults, "time_limit.default", limits),
         longest_limit=_limit(faults, "time_limit.longest", limits),
+        greatest_memory=_memory(faults, "retry.greatest_memory", retry),
         preemption=_read_preemption(faults, given.get("preemption"), classes),
     )
     _check_limits(faults, policy)
@@ -260,6 +262,11 @@ def _seconds(faults: Faults, path: str, given: Mapping[str, object], usual: floa
 def _limit(faults: Faults, path: str, given: Mapping[str, object]) -> int | None:
     value = given.get(path.rpartition(".")[2])
     return None if value is None else faults.parsed(path, value, parse_duration)
+
+
+def _memory(faults: Faults, path: str, given: Mapping[str, object]) -> int | None:
+    value = given.get(path.rpartition(".")[2])
+    return None if value is None else faults.parsed(path, value, parse_memory)
 
 
 def _whole(faults: Faults, path: str, given: Mapping[str, object], usual: int) -> int:

@@ -130,7 +130,8 @@ class LiveAttempt:
 
     ``launched`` is whether the workload's creation was recorded; ``lease_expired`` that nobody
     drives the launch any more; ``seconds_since_launch`` counts from the claim while not launched.
-    All three are PostgreSQL's clock's words. ``leaves_for`` is the job whose place it is to make.
+    All three are PostgreSQL's clock's words. ``leaves_for`` is the job whose place it is to make;
+    ``avoids`` are nodes on which an earlier attempt met trouble.
     """
 
     ref: WorkloadRef
@@ -149,6 +150,7 @@ class LiveAttempt:
     run: TrackerRun | None
     leaves_for: JobId | None = None
     audience: Audience = field(default_factory=Audience)
+    avoids: frozenset[str] = frozenset()
 
     @property
     def cancel_requested(self) -> bool:
@@ -158,10 +160,11 @@ class LiveAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """When and with what a job is tried again."""
+    """When and with what a job is tried again; ``avoids`` is a node to keep away from."""
 
     after_seconds: int
     resources: Resources
+    avoids: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt of a job. ``live`` is whether a workload of it may still exist."""
+    """One attempt of a job. ``live`` is whether a workload of it may still exist; ``different`` is
+    how it differs from the one before it, and why.
+    """
 
     attempt: int
     live: bool
@@ -74,6 +76,7 @@ class AttemptView:
     mlflow_url: str | None
     usage: Usage
     resources: Resources
+    different: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

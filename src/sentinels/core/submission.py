@@ -46,10 +46,22 @@ class MemoryGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class LinePattern:
+    """Retry ``tries`` times after an end whose last lines have this text in one of them;
+    ``avoid_node``: not on the node where it was seen.
+    """
+
+    text: str
+    tries: int
+    avoid_node: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """When to try again by itself; the infrastructure's faults are retried without being listed.
 
-    ``exit_codes`` maps an exit code to the number of retries it is worth. The wait before a retry
+    ``exit_codes`` maps an exit code to the number of retries it is worth; the first of the
+    ``patterns`` that fits goes before it. The wait before a retry
     doubles from ``backoff_seconds`` to ``backoff_limit_seconds``.
     """
 
@@ -57,6 +69,7 @@ class Retry:
     exit_codes: Mapping[int, int] = field(default_factory=dict)
     backoff_seconds: int = 30
     backoff_limit_seconds: int = 600
+    patterns: tuple[LinePattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

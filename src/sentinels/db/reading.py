@@ -42,7 +42,7 @@ from sentinels.db.rows import lane_head_of, node_of, resources_of
 from sentinels.db.sweeps import read_sweep
 from sentinels.db.tables import job_events, jobs
 from sentinels.db.view_rows import (
-    attempt_of,
+    attempts_of,
     event_of,
     held_of,
     job_of,
@@ -138,7 +138,7 @@ class PostgresReading:
 
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """See ``Reading.attempts``."""
-        return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
+        return attempts_of(self._rows("read_attempts", job_id=job.id))
 
     def image_seen(self, job: JobRef) -> str | None:
         """See ``Reading.image_seen``."""

@@ -209,6 +209,7 @@ attempts = Table(
     Column("peak_cpu_cores", Double),
     Column("dossier", JSONB),
     Column("leaves_for", BigInteger, comment="the job for which it was asked to leave"),
+    texts("avoids", comment="nodes that it keeps away from"),
     PrimaryKeyConstraint("job_id", "attempt"),
     Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),
     postgresql_with={"fillfactor": "80"},

@@ -129,6 +129,7 @@ _ATTEMPT: dict[str, Schema] = {
     "resources": _object(
         {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
     ),
+    "different": {**_or_null(_TEXT), "description": "From the attempt before it, and why."},
     "usage": _USED,
     "mlflow_run_id": _or_null(_TEXT),
     "mlflow_url": _or_null(_TEXT),

@@ -82,6 +82,7 @@ def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json
         "finished_at": time_json(attempt.finished_at),
         "outputs": _outputs(attempt),
         "resources": request_json(attempt.resources),
+        "different": attempt.different,
         "usage": usage_json(attempt.usage),
         "mlflow_run_id": attempt.mlflow_run_id,
         "mlflow_url": pages.run if pages else None,

@@ -12,6 +12,10 @@ COMMENT ON COLUMN sweeps.at_once IS 'null: any number';
 
 COMMENT ON COLUMN sweeps.definition IS 'sweep, samples and seed as they were pushed';
 
+ALTER TABLE attempts ADD COLUMN avoids TEXT[] DEFAULT '{}' NOT NULL;
+
+COMMENT ON COLUMN attempts.avoids IS 'nodes that it keeps away from';
+
 ALTER TABLE deferred ADD COLUMN sweep_id BIGINT;
 
 COMMENT ON COLUMN deferred.sweep_id IS 'its sweep, where that has a limit';
