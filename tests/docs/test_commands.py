@@ -64,11 +64,12 @@ def test_every_example_is_sound() -> None:
 
 def test_every_key_of_the_config_is_documented_with_a_sound_value() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(.*?)`(?:, `.*)? \|", CONFIGURATION, re.MULTILINE)
-    text = "\n".join(f"{name}: {value}" for name, value in rows if name != "sweep")
+    text = "\n".join(f"{name}: {value}" for name, value in rows)
     documented, _ = read_config_text(text)
     read = read_submission("/code", documented)
     assert read.name == "digits-logreg"
     assert read.notify.to == ("#vision",)
+    assert (read.samples, read.seed, read.at_once) == (20, 7, 4)
 
 
 def test_every_documented_setting_is_one_with_its_default() -> None:

@@ -118,20 +118,19 @@ def test_cancel_tells_each_effect_and_exits_by_the_worst(desk: Desk) -> None:
     assert person.type("cancel", "12").code == 0
 
 
-def test_a_sweep_is_cancelled_as_far_as_it_has_not_ended(desk: Desk) -> None:
+def test_a_sweep_is_cancelled_in_one_request(desk: Desk) -> None:
     person, canned = desk
-    canned.on("GET /v1/jobs", {"jobs": [job(13), job(12)], "next_cursor": None})
-    for number in (12, 13):
-        answer: Json = {"job": job(number), "effect": "cancelled"}
-        canned.on(f"POST /v1/jobs/{number}/cancel", answer)
-    assert person.type("cancel", "--sweep", "12").out.count("cancelled") == 2
-    assert canned.asked[0].query["sweep"] == "12"
+    sweep: Json = {"sweep": 12, "name": "lr"}
+    canned.on("POST /v1/sweeps/13/cancel", {"cancelled": 6, "requested": 2, "sweep": sweep})
+    said = person.type("cancel", "--sweep", "13").out
+    assert said == "sweep 12 lr: 6 cancelled, 2 being stopped\n"
+    assert len(canned.asked) == 1
 
 
 def test_cancelling_nothing_is_refused(desk: Desk) -> None:
     person, canned = desk
     assert person.type("cancel").code == 2
-    canned.on("GET /v1/jobs", {"jobs": [], "next_cursor": None})
+    canned.on("POST /v1/sweeps/12/cancel", problem(409, "all jobs of sweep 12 have ended"))
     assert person.type("cancel", "--sweep", "12").code == 2
 
 

@@ -333,6 +333,7 @@ def attempt(number: int = 1, *, state: str = "running", **more: object) -> Json:
         "finished_at": "2026-11-20T14:03:20+00:00" if ended else None,
         "outputs": "complete" if ended else "pending",
         "resources": {"cpu": "2", "memory": "4Gi", "gpu": 0, "gpu_type": None},
+        "different": None,
         "usage": usage,
         "mlflow_run_id": None,
         "mlflow_url": None,

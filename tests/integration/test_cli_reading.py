@@ -105,7 +105,7 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
     person, canned = desk
     canned.on("GET /v1/queue", _queue())
     said = person.type("queue", "--next", "2")
-    assert canned.queries("/v1/queue") == [{"limit": "2"}]
+    assert canned.queries("/v1/queue") == [{"limit": "2", "fold": "true"}]
     assert said.out.splitlines() == [
         "POS  JOB  NAME           USER  TEAM     PRI     NEEDS      WAITED  WAITING FOR",
         _row("  1   11  digits-logreg  bob   default  high    2 CPU 4Gi", "needs 2 CPUs"),
@@ -118,6 +118,71 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
         "laptop: 0.5 of 2 CPU, 20Gi of 24Gi memory free",
         "! CPUs are full: 40 jobs wait, the oldest for 2h",
     ]
+
+
+def test_a_sweep_is_one_line_of_the_queue_and_of_the_list(desk: Desk) -> None:
+    person, canned = desk
+    sweeps = [{"sweep": 12, "jobs": 20, "states": {"queued": 18, "running": 2}}]
+    canned.on("GET /v1/queue", {**_queue(), "waiting": [job(14, sweep=12)], "sweeps": sweeps})
+    out = person.type("queue").out
+    assert "digits-logreg (sweep 12)" in out
+    assert "needs 2 CPUs; 0.5 of 2 are free (and 17 more of it)" in out
+    assert "… and 22 more (sentinels queue --next 40)" in out
+    jobs = [job(31, sweep=12), job(11)]
+    canned.on("GET /v1/jobs", {"jobs": jobs, "sweeps": sweeps, "next_cursor": None})
+    lines = person.type("jobs").out.splitlines()
+    assert "18 queued 2 running" in lines[1]
+    assert "queued" in lines[2]
+    assert person.type("jobs", "--each").code == person.type("jobs", "-o", "json").code == 0
+    assert [query.get("fold") for query in canned.queries("/v1/jobs")] == ["true", None, None]
+
+
+def test_a_sweep_is_shown_with_what_was_swept_and_the_best_first(desk: Desk) -> None:
+    person, canned = desk
+    members = [
+        {**_member(12, "succeeded"), "params": {"lr": 0.1, "opt": "adam"}},
+        {**_member(13, "succeeded"), "params": {"lr": 0.01, "opt": "adam"}},
+        {**_member(14, "failed"), "params": {"lr": 1, "opt": "adam"}, "message": "NaN\x1b[31m"},
+    ]
+    canned.on("GET /v1/sweeps/13", {**_sweep(), "members": members})
+    canned.on("GET /v1/metrics", {"metrics": {"12": {"loss": 0.5}, "13": {"loss": 0.4}}})
+    out = person.type("sweep", "13", "--sort", "loss").out
+    lines = out.splitlines()
+    assert lines[0] == "sweep 12 lr  3 jobs: 2 succeeded, 1 failed"
+    assert "  swept    lr 0.001..1 (log), opt {adam}" in lines
+    assert "  drawn    3 samples, seed 7" in lines
+    assert "  at once  2 at most" in lines
+    table = [line.split() for line in lines if line.startswith((" 1", "JOB"))]
+    assert table[0][:4] == ["JOB", "loss", "lr", "STATE"]
+    assert [(row[0], row[1]) for row in table[1:]] == [("13", "0.4"), ("12", "0.5"), ("14", "-")]
+    assert "\x1b" not in out
+    said = person.type("sweep", "13", "--sort", "accuracy")
+    assert (said.code, "known: loss" in said.err) == (2, True)
+
+
+def _sweep() -> Json:
+    return {
+        "sweep": 12,
+        "name": "lr",
+        "user": "ann",
+        "team": "default",
+        "jobs": 3,
+        "states": {"succeeded": 2, "failed": 1},
+        "at_once": 2,
+        "definition": {
+            "sweep": {"lr": {"min": 0.001, "max": 1, "scale": "log"}, "opt": ["adam"]},
+            "samples": 3,
+            "seed": 7,
+        },
+        "submitted_at": "2026-11-20T14:00:00+00:00",
+        "finished_at": None,
+    }
+
+
+def _member(job_id: int, state: str) -> Json:
+    shown = job(job_id, state)
+    names = ("id", "state", "reason", "message", "attempt", "submitted_at")
+    return {name: shown[name] for name in (*names, "started_at", "finished_at")}
 
 
 def _queue() -> Json:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sentinels.clock import utc_now
+from sentinels.core import dossier
 from sentinels.core.errors import ClusterUnavailable, Conflict, LaunchRejected, NotFound
 from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Absent, Finished, Pending, Running
 from sentinels.core.policy import Policy
+from sentinels.core.policy_reading import read_policy
+from sentinels.core.ports import JobRef
 from sentinels.core.settling import settle_jobs
 from sentinels.core.submitting import SubmitPorts, cancel
+from sentinels.core.workload import Placement
 from sentinels.db.intake import PostgresIntake
+from sentinels.db.reading import PostgresReading
 from tests.support.desk import AnyData, AnyImage, Desk, nothing, ref
+from tests.support.scripted import node
 
 
 def finished(reason: Reason | None = None, *, exit_code: int | None = 0) -> Finished:
@@ -102,6 +109,61 @@ def test_the_memory_grows_where_the_submission_says_so(desk: Desk) -> None:
     desk.tick()
     sizes = [workload.resources.memory_bytes for workload in desk.cluster.launches]
     assert sizes == [1024**3, 2 * 1024**3]
+
+
+def test_the_memory_grows_no_further_than_policy_and_quota_let_it(desk: Desk) -> None:
+    desk.policy = read_policy({"retry": {"greatest_memory": "3Gi"}})
+    retry = {"oom": {"memory": "x2", "tries": 5}, "backoff": "1s"}
+    job_id = launched(desk, retry=retry, resources={"memory": "1Gi"})
+    for attempt in (1, 2, 3):
+        desk.cluster.seen[ref(job_id, attempt)] = finished(Reason.OUT_OF_MEMORY, exit_code=137)
+        desk.tick()
+        desk.change("UPDATE deferred SET not_before = now()")
+        desk.policy = read_policy({"teams": {desk.caller.team: {"quota": {"memory": "2.5Gi"}}}})
+        desk.tick()
+    sizes = [workload.resources.memory_bytes for workload in desk.cluster.launches]
+    assert sizes == [1024**3, 2 * 1024**3, int(2.5 * 1024**3)]
+    assert desk.state(job_id) == "failed"
+
+
+def test_a_line_of_the_log_has_it_tried_again_on_another_node(desk: Desk) -> None:
+    desk.cluster.nodes = [node(name="gpu-3"), node(name="gpu-4")]
+    pattern = {"uncorrectable ECC": {"tries": 2, "avoid_node": True}}
+    job_id = launched(desk, retry={"pattern": pattern, "backoff": "1s"})
+    assert desk.cluster.launches[0].placement.avoids == ()
+    broken = replace(finished(Reason.EXITED_NONZERO, exit_code=1), node="gpu-3")
+    desk.cluster.seen[ref(job_id)] = broken
+    lines = dossier.LastLines(("epoch 1", "CUDA error: uncorrectable ECC error encountered"))
+    desk.cluster.said[ref(job_id)] = dossier.Testimony(lines=lines)
+    desk.tick()
+    desk.change("UPDATE deferred SET not_before = now()")
+    desk.tick()
+
+    assert desk.cluster.launches[1].placement == Placement("gpu-4", (), ("gpu-3",))
+    attempts = PostgresReading(desk.engine).attempts(JobRef(job_id, 2))
+    assert attempts[0].message == (
+        "the program ended with a non-zero exit code (exit code 1);"
+        " retry 1 of 2 for “uncorrectable ECC”, not on gpu-3"
+    )
+    assert [each.different for each in attempts] == [
+        None,
+        "not on gpu-3, because the program ended with a non-zero exit code",
+    ]
+    desk.cluster.seen[ref(job_id, 2)] = replace(broken, node="gpu-4")
+    desk.tick()
+    assert desk.state(job_id) == "failed", "it says something else"
+
+
+def test_a_job_that_failed_on_the_only_node_goes_there_again(desk: Desk) -> None:
+    pattern = {"ECC": {"tries": 2, "avoid_node": True}}
+    job_id = launched(desk, retry={"pattern": pattern, "backoff": "1s"})
+    broken = replace(finished(Reason.EXITED_NONZERO, exit_code=1), node="box")
+    desk.cluster.seen[ref(job_id)] = broken
+    desk.cluster.said[ref(job_id)] = dossier.Testimony(lines=dossier.LastLines(("ECC",)))
+    desk.tick()
+    desk.change("UPDATE deferred SET not_before = now()")
+    desk.tick()
+    assert desk.cluster.launches[1].placement == Placement("box", (), ())
 
 
 def test_doubled_and_reordered_events_change_nothing(desk: Desk) -> None:

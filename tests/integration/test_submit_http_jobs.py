@@ -297,7 +297,7 @@ def test_a_job_that_may_not_start_yet_says_what_it_waits_for(client: Client, des
     first = client.push(name="one").json["jobs"][0]["id"]
     pushed = client.push(name="two", after=[first]).json
     assert pushed["queue"] == {"position": None, "waiting": 1}
-    assert pushed["jobs"][0]["queue"]["why"] == f"starts after job {first}"
+    assert pushed["jobs"][0]["queue"]["why"] == f"starts after job {first} (queued)"
     third = client.push(name="three", retry={"exit": {1: 1}, "backoff": "30s..10m"}).json
     third_id = third["jobs"][0]["id"]
     desk.tick()
@@ -396,3 +396,26 @@ def test_artifacts_are_listed_and_read(client: Client, desk: Desk, tracker: File
     tracker.down = True
     away = client.get(f"/v1/jobs/{job}/artifacts")
     assert (away.status, away.headers["Retry-After"]) == (503, "7")
+
+
+def test_a_sweep_is_shown_folded_and_cancelled_by_any_of_its_jobs(
+    client: Client, desk: Desk
+) -> None:
+    config = {"sweep": {"C": [1, 2, 3]}, "params": {"D": 4}, "at_once": 1}
+    ids = [job["id"] for job in client.push(**config).json["jobs"]]
+    desk.tick()
+    shown = client.get(f"/v1/sweeps/{ids[1]}").json
+    assert (shown["sweep"], shown["states"]) == (ids[0], {"queued": 2, "dispatched": 1})
+    assert [each["params"] for each in shown["members"]] == [{"C": 1}, {"C": 2}, {"C": 3}]
+    counts = [{"sweep": ids[0], "jobs": 3, "states": {"queued": 2, "dispatched": 1}}]
+    listed = client.get("/v1/jobs?fold=true").json
+    assert ([job["id"] for job in listed["jobs"]], listed["sweeps"]) == ([ids[2]], counts)
+    queue = client.get("/v1/queue?fold=true").json
+    assert ([job["id"] for job in queue["waiting"]], queue["sweeps"]) == ([ids[1]], counts)
+    assert queue["waiting"][0]["queue"]["why"] == "its sweep may have 1 at once: 1 runs"
+    done = client.post(f"/v1/sweeps/{ids[2]}/cancel").json
+    assert (done["cancelled"], done["requested"]) == (2, 1)
+    end(desk, ids[0], Reason.CANCELLED, None)
+    assert client.post(f"/v1/sweeps/{ids[0]}/cancel").status == 409
+    alone = client.push().json["jobs"][0]["id"]
+    assert client.get(f"/v1/sweeps/{alone}").status == 404

@@ -260,7 +260,7 @@ def test_a_sweep_is_one_thread_and_one_summary(told: Desk, slack: SlackStandIn) 
     assert first.startswith(f"✘ sweep {ids[0]} grid (ann) is over after ")
     assert first.endswith("5 jobs, 4 succeeded, 1 failed")
     assert failure.startswith(f"{ids[2]} (N=2) failed: ")
-    assert f"sentinels jobs --sweep {ids[0]}" in summary.text
+    assert f"sentinels sweep {ids[0]}" in summary.text
 
 
 def test_each_recipient_of_a_sweep_has_a_thread_of_their_own(

@@ -122,6 +122,7 @@ class Desk:
             actor,
             limits=self.limits,
             tally=self.telemetry.tally,
+            policy=lambda: self.policy,
         )
 
     def tick(self) -> PassReport:

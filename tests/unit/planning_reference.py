@@ -29,6 +29,7 @@ class Box:
     gpu_type: str | None
     free: list[int]
     room: list[int]
+    whole: list[int]
     ends: list[tuple[datetime, list[int]]] = field(default_factory=list)
     kept_for: Resources | None = None
     known_at: datetime | None = None
@@ -200,10 +201,18 @@ class Pass:
         )
 
     def may_take(self, lane: Lane, box: Box) -> bool:
-        if lane.is_first and box.name in lane.head.avoids:
+        if lane.is_first and box.name in lane.head.avoids and self.has_another(lane):
             return False
         quota, held = self.policy.quota_of(lane.head.team), self.teams[lane.head.team]
         return within_type(quota, held, lane.head.resources, box.gpu_type)
+
+    def has_another(self, lane: Lane) -> bool:
+        """Whether a box that it does not avoid could hold it, were it empty."""
+        return any(
+            has_room(lane.head.resources, box.whole, box.gpu_type)
+            for box in self.boxes
+            if box.name not in lane.head.avoids
+        )
 
     def open_box(self, lane: Lane) -> Box | None:
         """The first that is kept for nobody; else of the kept ones that which was kept first."""
@@ -256,7 +265,7 @@ class Pass:
 
     def until(self, box: Box, request: Resources) -> tuple[bool, float, Fraction | float]:
         """What is known to become free soonest; else what lacks least."""
-        tried = Box(box.name, box.gpu_type, box.free, box.room, box.ends)
+        tried = Box(box.name, box.gpu_type, box.free, box.room, box.whole, box.ends)
         tried.keep(request)
         seconds = (tried.known_at - self.now).total_seconds() if tried.known_at else 0.0
         return tried.known_at is None, seconds, -covered(request, box)
@@ -277,6 +286,7 @@ def simulate(
             node.allocatable.gpu_type,
             numbers(node.free),
             numbers(node.room),
+            numbers(node.allocatable),
             [(each.ends_by, numbers(each.held)) for each in node.tenants if each.ends_by],
         )
         for node in nodes

@@ -213,7 +213,7 @@ def test_a_summary_says_how_many_ended_how_which_failed_and_how_to_compare() -> 
         "✘ sweep 7 digits (ann) is over after 12m: 12 jobs, 10 succeeded, 2 failed",
         "8 (C=1) failed: exit code 1",
         "9 (C=2) failed: exit code 2",
-        "Compare them: sentinels jobs --sweep 7 --all -o wide",
+        "Compare them: sentinels sweep 7",
     ]
 
 

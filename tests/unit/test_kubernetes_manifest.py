@@ -43,7 +43,7 @@ FULL = replace(
     secrets={"TOKEN": "hub/token"},
     team="vision",
     user="ann",
-    placement=Placement("gpu-1", ("gpu-2", "gpu-3")),
+    placement=Placement("gpu-1", ("gpu-2", "gpu-3"), ("gpu-4",)),
 )
 OPTIONS = Options(
     sidecar_image="sentinels:1",

@@ -929,6 +929,13 @@ def test_nobody_is_asked_in_vain(draw: random.Random) -> None:
 def test_a_job_keeps_away_from_a_node_on_which_it_failed() -> None:
     burnt = replace(head(1, cpus(4), waiting=1), avoids=frozenset({"a"}))
     assert [grant.nodes for grant in planned([burnt], [node("a"), node("b")]).grants] == [("b",)]
-    found = decision(planned([burnt], [node("a")]), 1)
+    full = replace(node("b"), free=cpus(1))
+    found = decision(planned([burnt], [node("a"), full]), 1)
     assert found.code is DecisionCode.AVOIDED
     assert "would fit a, which it keeps away from" in found.sentence
+
+
+def test_a_job_that_no_other_node_could_hold_goes_back_to_the_one_on_which_it_failed() -> None:
+    burnt = replace(head(1, cpus(4), waiting=1), avoids=frozenset({"a"}))
+    for others in ([], [node("b", cpus(3))]):
+        assert [grant.nodes for grant in planned([burnt], [node("a"), *others]).grants] == [("a",)]

@@ -10,8 +10,14 @@ from sentinels.core.capacity import Resources
 from sentinels.core.job import Reason, ReasonClass
 from sentinels.core.policy import PRIORITY_CLASSES, Policy, priority_faults
 from sentinels.core.quantity import MAX_MEMORY_BYTES
-from sentinels.core.retrying import PastAttempt, RetryDecision, retry_decision
-from sentinels.core.submission import MemoryGrowth, Retry
+from sentinels.core.retrying import (
+    PastAttempt,
+    RetryDecision,
+    RetryLimits,
+    difference,
+    retry_decision,
+)
+from sentinels.core.submission import LinePattern, MemoryGrowth, Retry
 
 GI = 2**30
 INFRASTRUCTURE = [reason for reason in Reason if reason.reason_class is ReasonClass.INFRASTRUCTURE]
@@ -23,17 +29,19 @@ def exited(code: int) -> PastAttempt:
     return PastAttempt(Reason.EXITED_NONZERO, code)
 
 
+def said(*lines: str, code: int = 1, node: str | None = None) -> PastAttempt:
+    return PastAttempt(Reason.EXITED_NONZERO, code, lines, node)
+
+
 def decide(
-    retry: Retry, end: PastAttempt, *earlier: PastAttempt, memory: int = 4 * GI
+    retry: Retry,
+    end: PastAttempt,
+    *earlier: PastAttempt,
+    memory: int = 4 * GI,
+    greatest: int | None = None,
 ) -> RetryDecision | None:
-    return retry_decision(
-        retry,
-        reason=end.reason,
-        exit_code=end.exit_code,
-        resources=Resources(1000, memory),
-        earlier=earlier,
-        infrastructure_tries=3,
-    )
+    limits = RetryLimits(infrastructure_tries=3, greatest_memory=greatest)
+    return retry_decision(retry, end, Resources(1000, memory), earlier=earlier, limits=limits)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -87,6 +95,58 @@ def test_out_of_memory_ends_with_its_tries() -> None:
     retry = Retry(oom=MemoryGrowth(2, None, 2))
     assert decide(retry, OOM, OOM)
     assert decide(retry, OOM, OOM, OOM) is None
+
+
+def test_memory_grows_no_further_than_the_administrator_lets_it() -> None:
+    retry = Retry(oom=MemoryGrowth(2, 64 * GI, 5))
+    grown = decide(retry, OOM, memory=4 * GI, greatest=6 * GI)
+    assert grown
+    assert grown.resources.memory_bytes == 6 * GI
+    assert decide(retry, OOM, OOM, memory=6 * GI, greatest=6 * GI) is None
+
+
+ECC = LinePattern("uncorrectable ECC", 2, avoid_node=True)
+NCCL = LinePattern("NCCL error", 1)
+
+
+def test_a_line_that_has_the_text_is_worth_its_own_tries_on_another_node() -> None:
+    retry = Retry(patterns=(ECC, NCCL))
+    end = said("loading", "CUDA error: uncorrectable ECC error", node="gpu-3")
+    first = decide(retry, end)
+    assert first
+    assert (first.avoids, first.why) == (
+        "gpu-3",
+        "retry 1 of 2 for “uncorrectable ECC”, not on gpu-3",
+    )
+    assert decide(retry, end, end, said("NCCL error"), EVICTED)
+    assert decide(retry, end, end, end) is None
+    other = decide(retry, said("NCCL error", node="gpu-3"))
+    assert other
+    assert other.avoids is None
+    assert decide(retry, said("another error", "nccl ERROR")) is None
+
+
+def test_what_was_printed_goes_before_the_exit_code_and_neither_uses_up_the_others_tries() -> None:
+    retry = Retry(exit_codes={1: 1}, patterns=(NCCL,))
+    assert decide(retry, said("NCCL error"), said("oops"))
+    assert decide(retry, said("oops"), said("NCCL error"))
+    assert decide(retry, said("NCCL error"), said("NCCL error")) is None
+    assert decide(retry, said("oops"), said("oops")) is None
+
+
+@pytest.mark.parametrize("reason", [Reason.OUT_OF_MEMORY, Reason.DEADLINE_EXCEEDED])
+def test_a_line_means_nothing_where_it_was_not_the_program_that_ended(reason: Reason) -> None:
+    assert decide(Retry(patterns=(ECC,)), PastAttempt(reason, 1, ("uncorrectable ECC",))) is None
+
+
+def test_an_attempt_says_how_it_differs_from_the_one_before_it_and_why() -> None:
+    was, now = Resources(1000, 4 * GI), Resources(1000, 6 * GI)
+    assert difference(was, now, ["gpu-3"], Reason.OUT_OF_MEMORY) == (
+        "6Gi instead of 4Gi of memory, not on gpu-3, because it used more memory than it asked for"
+    )
+    assert difference(was, was, [], Reason.NODE_LOST) == (
+        "the same again, because its node disappeared"
+    )
 
 
 def test_the_wait_doubles_up_to_its_bound() -> None:

@@ -15,8 +15,17 @@ from sentinels.core.errors import Fault, InvalidSubmission
 from sentinels.core.notify_reading import NOTICE_KINDS
 from sentinels.core.param_reading import param_variable
 from sentinels.core.quantity import MAX_MEMORY_BYTES
-from sentinels.core.submission import MemoryGrowth, Notify, ParamValue, Retry, Submission
-from sentinels.core.submission_reading import expand_sweep, read_submission, submission_to_config
+from sentinels.core.sampling import expand_sweep
+from sentinels.core.submission import (
+    LinePattern,
+    MemoryGrowth,
+    Notify,
+    ParamValue,
+    Retry,
+    Span,
+    Submission,
+)
+from sentinels.core.submission_reading import read_submission, submission_to_config
 from sentinels.core.text import has_control
 
 EXAMPLES = settings(max_examples=200, deadline=None)
@@ -31,7 +40,10 @@ SAMPLE: dict[str, object] = {
     "env": {"OMP_NUM_THREADS": "2"},
     "secrets": {"HF_TOKEN": "hf/token"},
     "params": {"solver": "lbfgs"},
-    "sweep": {"C": [0.01, 0.1, 1]},
+    "sweep": {"C": [0.01, 0.1, 1], "lr": {"min": 1e-5, "max": 0.1, "scale": "log"}},
+    "samples": 20,
+    "seed": 7,
+    "at_once": 4,
     "resources": {"cpu": 2, "memory": "4Gi", "gpu": 1, "gpu_type": "a100"},
     "data": ["digits/train"],
     "time_limit": "2h",
@@ -40,6 +52,7 @@ SAMPLE: dict[str, object] = {
     "retry": {
         "oom": {"memory": "x1.5", "max": "16Gi", "tries": 2},
         "exit": {"33": 3},
+        "pattern": {"CUDA error: ECC": {"tries": 2, "avoid_node": True}, "NCCL error": 3},
         "backoff": "30s..10m",
     },
     "notify": {"on": ["failed", "succeeded"], "channel": "#vision"},
@@ -70,12 +83,21 @@ def test_every_key_of_the_documented_config_is_understood() -> None:
         env={"OMP_NUM_THREADS": "2"},
         secrets={"HF_TOKEN": "hf/token"},
         params={"solver": "lbfgs"},
-        sweep={"C": (0.01, 0.1, 1)},
+        sweep={"C": (0.01, 0.1, 1), "lr": Span(1e-5, 0.1, is_log=True)},
+        samples=20,
+        seed=7,
+        at_once=4,
         data=("digits/train",),
         time_limit=7200,
         priority="normal",
         after=(41,),
-        retry=Retry(MemoryGrowth(1.5, 16 * GI, 2), {33: 3}, 30, 600),
+        retry=Retry(
+            MemoryGrowth(1.5, 16 * GI, 2),
+            {33: 3},
+            30,
+            600,
+            (LinePattern("CUDA error: ECC", 2, avoid_node=True), LinePattern("NCCL error", 3)),
+        ),
         notify=Notify(frozenset({"failed", "succeeded"}), ("#vision",)),
         labels={"ticket": "ML-12"},
     )
@@ -229,7 +251,29 @@ BAD: list[tuple[object, list[str]]] = [
     ({"params": {f"p{i}": "x" * 5000 for i in range(10)}}, ["params"]),
     ({"params": {"lr": 1, "LR": 2}}, ["params.LR"]),
     ({"params": {"a.b": 1}, "sweep": {"a-b": [2]}}, ["sweep.a-b"]),
+    ({"retry": {"pattern": {"a": "b"}}}, ["retry.pattern.a"]),
+    ({"retry": {"pattern": {"a": True}}}, ["retry.pattern.a.tries"]),
+    ({"retry": {"pattern": {"a": {"tries": 0}}}}, ["retry.pattern.a.tries"]),
+    ({"retry": {"pattern": {"a": {"avoid_node": 1}}}}, ["retry.pattern.a.avoid_node"]),
+    ({"retry": {"pattern": {" ": 1}}}, ["retry.pattern"]),
+    ({"retry": {"pattern": {"a": {"try": 1}}}}, ["retry.pattern.a.try"]),
+    ({"retry": {"pattern": {f"p{i}": 1 for i in range(21)}}}, ["retry.pattern"]),
     ({"sweep": {"C": 1}}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 1, "max": 2}}}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 2, "max": 1}}, "samples": 2}, ["sweep.C"]),
+    ({"sweep": {"C": {"min": 0, "max": 1, "scale": "log"}}, "samples": 2}, ["sweep.C.min"]),
+    ({"sweep": {"C": {"min": 1, "max": 2.5, "scale": "cubic"}}, "samples": 2}, ["sweep.C.scale"]),
+    (
+        {"sweep": {"C": {"low": "a", "max": True}}, "samples": 2},
+        ["sweep.C.low", "sweep.C.min", "sweep.C.max"],
+    ),
+    ({"sweep": {"C": {"min": 1, "max": float("inf")}}, "samples": 2}, ["sweep.C.max"]),
+    ({"sweep": {"C": {"min": 1, "max": 3}}, "samples": 4}, ["samples"]),
+    ({"sweep": {"C": [1, 1, 2]}, "samples": 3}, ["samples"]),
+    ({"sweep": {"C": {"min": 1, "max": 3}}, "samples": 1001}, ["samples"]),
+    ({"sweep": {"C": [1, 2]}, "seed": 1}, ["seed"]),
+    ({"sweep": {"C": [1, 2]}, "at_once": 0}, ["at_once"]),
+    ({"samples": 2, "at_once": 1}, ["samples", "at_once"]),
     ({"sweep": {"C": []}}, ["sweep.C"]),
     ({"sweep": {"C": None}}, ["sweep.C"]),
     ({"sweep": {"C": [[1]]}}, ["sweep.C[0]"]),
@@ -440,7 +484,7 @@ _SCALAR = (
 _SECONDS = st.integers(1, 86400)
 _ENV = st.dictionaries(st.from_regex(r"\A[A-Z][A-Z_]{0,5}[0-9]\Z"), _WORD, max_size=4)
 _RETRY = st.builds(
-    lambda oom, codes, waits: Retry(oom, codes, min(waits), max(waits)),
+    lambda oom, codes, waits, lines: Retry(oom, codes, min(waits), max(waits), lines),
     st.none()
     | st.builds(
         MemoryGrowth,
@@ -450,6 +494,11 @@ _RETRY = st.builds(
     ),
     st.dictionaries(st.integers(1, 255), st.integers(1, 10), max_size=3),
     st.tuples(_SECONDS, _SECONDS),
+    st.lists(
+        st.builds(LinePattern, _WORD.filter(str.strip), st.integers(1, 10), st.booleans()),
+        max_size=3,
+        unique_by=lambda pattern: pattern.text,
+    ).map(tuple),
 )
 _NOTIFY = st.builds(
     Notify,
@@ -490,6 +539,7 @@ def submissions(draw: st.DrawFn) -> Submission:
         secrets=draw(st.dictionaries(st.sampled_from(["t_1", "t_2"]), _SECRET, max_size=2)),
         params=params,
         sweep={name: tuple(draw(st.lists(_SCALAR, min_size=1, max_size=4))) for name in swept},
+        at_once=draw(st.none() | st.integers(1, 1000)) if swept else None,
         data=tuple(draw(st.lists(_NAME, max_size=3))),
         time_limit=draw(st.none() | st.integers(1, 365 * 86400)),
         priority=draw(_NAME),

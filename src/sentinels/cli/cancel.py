@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from sentinels.cli.client import Client, job_path
-from sentinels.cli.jobs import collect
 from sentinels.cli.problems import report
 from sentinels.cli.show import mapping, say
+from sentinels.cli.sweep import sweep_path
 from sentinels.core.errors import InvalidRequest, SentinelsError
 
 _EFFECTS = {
@@ -23,19 +23,32 @@ def cancel(
         list[str] | None, typer.Argument(metavar="JOB...", help="Ids, names or prefixes.")
     ] = None,
     sweep: Annotated[
-        int | None, typer.Option(help="All jobs of the sweep of this job that have not ended.")
+        int | None, typer.Option(help="All that has not ended of the sweep of this job, at once.")
     ] = None,
 ) -> None:
     """Cancel jobs that wait or run."""
     client = Client()
     references = list(jobs or [])
-    if sweep is not None:
-        alive = {"sweep": sweep, "state": ["queued", "dispatched", "running"]}
-        references += [str(job["id"]) for job in collect(client, alive, limit=None)[0]]
-    if not references:
+    if not references and sweep is None:
         raise InvalidRequest("there is nothing to cancel", remedy="name jobs: sentinels cancel 12")
-    worst = max(_cancel(client, reference) for reference in references)
-    raise typer.Exit(worst)
+    worst = [_cancel(client, reference) for reference in references]
+    if sweep is not None:
+        worst.append(_cancel_sweep(client, sweep))
+    raise typer.Exit(max(worst))
+
+
+def _cancel_sweep(client: Client, sweep: int) -> int:
+    """All of it at once: what waits is cancelled, what is live is asked to end."""
+    try:
+        answer = client.post(sweep_path(str(sweep), "cancel"))
+    except SentinelsError as error:
+        return report(error)
+    found = mapping(answer.get("sweep"))
+    stopping = f", {answer['requested']} being stopped" if answer.get("requested") else ""
+    say(
+        f"sweep {found.get('sweep')} {found.get('name')}: {answer['cancelled']} cancelled{stopping}"
+    )
+    return 0
 
 
 def _cancel(client: Client, reference: str) -> int:

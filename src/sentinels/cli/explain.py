@@ -170,12 +170,11 @@ def _attempts(found: Sequence[Row]) -> Iterator[str]:
     """Each with how it ended, and with what was different from the one before."""
     if len(found) < 2:
         return
-    asked = needs(found[0])
     for each in found:
         ended = str(each.get("reason") or each.get("state")).replace("_", " ")
         took = length(seconds_between(each.get("started_at"), each.get("finished_at")))
-        changed = f", with {needs(each)}" if needs(each) != asked or each is found[0] else ""
-        asked = needs(each)
+        again = each.get("different")
+        changed = f": {again}" if again else f", with {needs(each)}"
         where = f" on {each['node']}" if each.get("node") else ""
         yield f"{each['attempt']}. {ended}{where}{f' after {took}' if took else ''}{changed}"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sentinels.cli.client import Client
-from sentinels.cli.listing import JOBS
+from sentinels.cli.listing import JOBS, folded
 from sentinels.cli.show import Output, OutputOption, Row, note, rows, show_rows
 
 _PAGE = 100
@@ -27,6 +27,9 @@ def jobs(
         list[str] | None, typer.Option(help="Only with this label, as in ticket=ML-12.")
     ] = None,
     sweep: Annotated[int | None, typer.Option(help="Only of the sweep of this job.")] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Every job, not one line for each sweep.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
     all_: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
     output: OutputOption = Output.TABLE,
@@ -42,6 +45,8 @@ def jobs(
         "sweep": sweep,
     }
     query = {key: value for key, value in wanted.items() if value is not None}
+    if sweep is None and not each and output in (Output.TABLE, Output.WIDE):
+        query["fold"] = "true"
     found, more = collect(Client(), query, limit=None if all_ else limit)
     show_rows(found, JOBS, output, empty="There are no such jobs.")
     if more and output in (Output.TABLE, Output.WIDE):
@@ -57,7 +62,7 @@ def collect(
     while True:
         left = _PAGE if limit is None else min(_PAGE, limit - len(found))
         answer = client.get("/v1/jobs", {**query, "limit": left, "cursor": cursor})
-        found += rows(answer, "jobs")
+        found += folded(rows(answer, "jobs"), answer)
         cursor = answer.get("next_cursor")
         if cursor is None or (limit is not None and len(found) >= limit):
             return found, cursor is not None

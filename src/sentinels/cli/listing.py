@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sentinels.cli.show import Column, Row, mapping
+from sentinels.cli.show import Column, Row, mapping, rows
 from sentinels.cli.times import local, ran, waited
 from sentinels.cli.words import needs, state, why
 
@@ -16,6 +16,12 @@ def _reason(job: Row) -> str:
 
 def _position(job: Row) -> object:
     return mapping(job.get("queue")).get("position")
+
+
+def _waiting_for(job: Row) -> str:
+    """Why it waits; of a sweep, why the first of those that do."""
+    number = waiting_of(job)
+    return f"{why(job)} (and {number - 1} more of it)" if number > 1 else why(job)
 
 
 ID = Column("JOB", lambda job: job["id"], right=True)
@@ -31,7 +37,7 @@ PARAMS = Column(
 SUBMITTED = Column("PUSHED", lambda job: local(job["submitted_at"]))
 WAITED = Column("WAITED", waited, right=True)
 RAN = Column("RAN", ran, right=True)
-STATE = Column("STATE", lambda job: job["state"])
+STATE = Column("STATE", lambda job: job.get("swept") or job["state"])
 REASON = Column("REASON", _reason)
 
 JOBS: Sequence[Column] = (
@@ -59,7 +65,7 @@ WAITING: Sequence[Column] = (
     NEEDS,
     EXPERIMENT,
     WAITED,
-    Column("WAITING FOR", why),
+    Column("WAITING FOR", _waiting_for),
 )
 ENDED: Sequence[Column] = (
     ID,
@@ -73,6 +79,29 @@ ENDED: Sequence[Column] = (
     RAN,
     Column("MLFLOW", lambda job: mapping(job["links"]).get("mlflow"), wide=True),
 )
+
+
+def folded(jobs: Sequence[Row], answer: Mapping[str, object]) -> list[Row]:
+    """The jobs, each one that stands for its sweep saying so."""
+    sweeps = {each["sweep"]: each for each in rows(answer, "sweeps")}
+    return [_for_all(job, sweeps.get(job.get("sweep"))) for job in jobs]
+
+
+def waiting_of(job: Row) -> int:
+    """How many waiting jobs a line of the queue stands for."""
+    number = job.get("waiting")
+    return number if isinstance(number, int) else 1
+
+
+def _for_all(job: Row, sweep: Row | None) -> Row:
+    if sweep is None:
+        return job
+    states = mapping(sweep.get("states"))
+    told = " ".join(f"{number} {name}" for name, number in states.items())
+    name = f"{job['name']} (sweep {sweep['sweep']})"
+    waiting = states.get("queued")
+    told_of = {"name": name, "swept": told, "waiting": waiting, "params": {}, "reason": None}
+    return {**job, **told_of}
 
 
 def running_on(nodes: Sequence[Row]) -> Sequence[Column]:

@@ -55,6 +55,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels wait 12 13 --timeout 2h",
         "Experiments",
     ),
+    "sweep": Command(
+        "sentinels.cli.sweep:sweep",
+        "Show a sweep as one: how far it is, which of its jobs is best.",
+        "sentinels sweep 12 --sort accuracy",
+        "Experiments",
+    ),
     "cancel": Command(
         "sentinels.cli.cancel:cancel",
         "Cancel jobs that wait or run.",

@@ -66,6 +66,9 @@ def push(
     gpu_type: F.GpuType = None,
     param: F.Param = None,
     sweep: F.Sweep = None,
+    samples: F.Samples = None,
+    seed: F.Seed = None,
+    at_once: F.AtOnce = None,
     arg: F.Arg = None,
     env: F.Env = None,
     secret: F.Secret = None,
@@ -75,6 +78,7 @@ def push(
     after: F.After = None,
     retry_oom: F.RetryOom = None,
     retry_exit: F.RetryExit = None,
+    retry_pattern: F.RetryPattern = None,
     retry_backoff: F.RetryBackoff = None,
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,
@@ -242,7 +246,8 @@ def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
         say(f"  waits: {why(first)}")
     job_id = first["id"]
     cancel = f"cancel {job_id}" if len(jobs) == 1 else f"cancel --sweep {job_id}"
+    show = "status" if len(jobs) == 1 else "sweep"
     say(
-        f"  status: sentinels status {job_id}    follow: sentinels logs -f {job_id}"
+        f"  status: sentinels {show} {job_id}    follow: sentinels logs -f {job_id}"
         f"    cancel: sentinels {cancel}"
     )

@@ -26,7 +26,18 @@ class FlagOptions:
         _Words, typer.Option("--param", "-p", help="A parameter, as in C=0.1. Repeatable.")
     ]
     Sweep = Annotated[
-        _Words, typer.Option(help="A parameter's values, as in C=0.1,1,10: a job each. Repeatable.")
+        _Words,
+        typer.Option(
+            help="A parameter's values, as in C=0.1,1,10: a job each; or a range to draw from, as"
+            " in lr=1e-5..0.1:log. Repeatable."
+        ),
+    ]
+    Samples = Annotated[
+        int | None, typer.Option(help="How many jobs to draw of a sweep at random.")
+    ]
+    Seed = Annotated[int | None, typer.Option(help="Which samples to draw. Default: 0.")]
+    AtOnce = Annotated[
+        int | None, typer.Option(help="How many of a sweep's jobs may run at a time.")
     ]
     Arg = Annotated[
         _Words, typer.Option(help="An argument for the image's own command. Repeatable.")
@@ -47,6 +58,13 @@ class FlagOptions:
     ]
     RetryExit = Annotated[
         _Words, typer.Option(help="Try again after an exit code, as in 33=3. Repeatable.")
+    ]
+    RetryPattern = Annotated[
+        _Words,
+        typer.Option(
+            help="Try again where one of its last lines has this text, as in 'ECC error=2', or"
+            " 'ECC error=2,avoid' for another node. Repeatable."
+        ),
     ]
     RetryBackoff = Annotated[
         str | None, typer.Option(help="How long between tries, as in 30s or 30s..10m.")
@@ -164,13 +182,36 @@ def _swept(value: object) -> dict[str, object]:
     from sentinels.core.config_file import read_scalar
 
     return {
-        name: [read_scalar(item) for item in text.split(",")]
+        name: _span(text) or [read_scalar(item) for item in text.split(",")]
         for name, text in _pairs(value).items()
     }
 
 
+def _span(text: str) -> dict[str, object] | None:
+    """``1e-5..0.1:log`` as a range; None for what is none."""
+    from sentinels.core.config_file import read_scalar
+
+    numbers, _, scale = text.partition(":")
+    low, dots, high = numbers.partition("..")
+    ends = {"min": read_scalar(low), "max": read_scalar(high)}
+    if not dots or not all(isinstance(end, int | float) for end in ends.values()):
+        return None
+    return {**ends, "scale": scale} if scale else {**ends}
+
+
 def _tries(value: object) -> dict[str, object]:
     return {code: _whole(tries) for code, tries in _pairs(value).items()}
+
+
+def _patterns(value: object) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for word in map(str, _words(value)):
+        text, equals, rest = word.rpartition("=")
+        tries, comma, avoid = rest.partition(",")
+        if not equals or not text or (comma and avoid != "avoid"):
+            raise ValueError(f"{word} is not TEXT=TRIES or TEXT=TRIES,avoid")
+        found[text] = {"tries": _whole(tries), "avoid_node": True} if comma else _whole(tries)
+    return found
 
 
 def _whole(text: str) -> object:
@@ -201,6 +242,9 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "arg": ("args", _listed),
     "param": ("params", _params),
     "sweep": ("sweep", _swept),
+    "samples": ("samples", _plain),
+    "seed": ("seed", _plain),
+    "at_once": ("at_once", _plain),
     "env": ("env", _pairs),
     "secret": ("secrets", _pairs),
     "data": ("data", _listed),
@@ -209,6 +253,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[object], object]]] = {
     "after": ("after", _listed),
     "retry_oom": ("retry.oom", _growth),
     "retry_exit": ("retry.exit", _tries),
+    "retry_pattern": ("retry.pattern", _patterns),
     "retry_backoff": ("retry.backoff", _plain),
     "notify_on": ("notify.on", _listed),
     "notify_channel": ("notify.channel", _one_or_all),

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from sentinels.cli.client import Client, Json, Patience
-from sentinels.cli.listing import WAITING, running_on
+from sentinels.cli.listing import WAITING, folded, running_on, waiting_of
 from sentinels.cli.nodes import free_line
 from sentinels.cli.show import (
     Output,
     OutputOption,
+    Row,
     clear_screen,
     note,
     rows,
@@ -36,7 +37,9 @@ def queue(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show who is next, who runs, and what is free."""
-    client, query = Client(), {"limit": next_, "team": team}
+    client = Client()
+    fold = "true" if output in (Output.TABLE, Output.WIDE) else None
+    query = {"limit": next_, "team": team, "fold": fold}
     if not watch:
         _show(client.get("/v1/queue", query), output)
         return
@@ -58,13 +61,13 @@ def _show(answer: Json, output: Output) -> None:
     if output in (Output.JSON, Output.YAML):
         show_value(answer, output)
         return
-    waiting = rows(answer, "waiting")
+    waiting = folded(rows(answer, "waiting"), answer)
     show_rows(waiting, WAITING, output, empty="Nothing waits.")
     if output is Output.CSV:
         return
     total = answer.get("total")
-    if isinstance(total, int) and total > len(waiting):
-        say(f"… and {total - len(waiting)} more (sentinels queue --next {min(total, 500)})")
+    if isinstance(total, int) and total > _told(waiting):
+        say(f"… and {total - _told(waiting)} more (sentinels queue --next {min(total, 500)})")
     running = rows(answer, "running")
     say()
     nodes = rows(answer, "nodes")
@@ -75,3 +78,7 @@ def _show(answer: Json, output: Output) -> None:
     conditions = answer.get("conditions")
     for line in conditions if isinstance(conditions, list) else ():
         say(f"! {line}")
+
+
+def _told(waiting: list[Row]) -> int:
+    return sum(map(waiting_of, waiting))

@@ -106,7 +106,7 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
     yield "experiment", str(job["experiment"])
     yield "image", image(job, wide=wide)
-    yield "sweep", f"of job {job['sweep']}" if job.get("sweep") else ""
+    yield "sweep", f"{job['sweep']}: sentinels sweep {job['sweep']}" if job.get("sweep") else ""
     yield "rerun", f"of job {job['rerun_of']}" if job.get("rerun_of") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
     yield "artifacts", _artifacts(last) if job.get("finished_at") else ""
@@ -156,7 +156,8 @@ def _attempt(attempt: Row) -> str:
     ended = str(attempt.get("reason") or attempt.get("state")).replace("_", " ")
     took = length(seconds_between(attempt.get("started_at"), attempt.get("finished_at")))
     message = f": {attempt['message']}" if attempt.get("message") else ""
-    return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}"
+    again = f" [{attempt['different']}]" if attempt.get("different") else ""
+    return f"{attempt['attempt']}. {ended} on {attempt.get('node') or '-'} {took}{message}{again}"
 
 
 def _next(job: Json) -> str:

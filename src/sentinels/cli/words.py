@@ -70,6 +70,13 @@ def image(job: Row, *, wide: bool) -> str:
     return f"{job['image']} ({known})" if known else str(job["image"])
 
 
+def counts(sweep: Row) -> str:
+    """How many of its jobs are in which state: ``20 jobs: 4 running, 12 queued``."""
+    states = mapping(sweep.get("states"))
+    listed = ", ".join(f"{number} {name}" for name, number in states.items())
+    return f"{sweep.get('jobs')} jobs: {listed}"
+
+
 def ids(jobs: list[Mapping[str, object]]) -> str:
     """The ids of a push: ``12`` or ``12–17``."""
     numbers = [job["id"] for job in jobs]

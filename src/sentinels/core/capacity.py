@@ -191,6 +191,17 @@ def suits(request: Resources, offer: Resources) -> bool:
     return request.gpu_type is None or request.gpu_type == offer.gpu_type
 
 
+def kept_away(
+    avoids: frozenset[str], request: Resources, nodes: Iterable[tuple[str, Resources]]
+) -> frozenset[str]:
+    """The nodes that a request keeps away from; none where no other could ever hold it: a job that
+    avoids every node would wait for ever.
+    """
+    if avoids and any(name not in avoids and fits(request, whole) for name, whole in nodes):
+        return avoids
+    return frozenset()
+
+
 def fits(request: Resources, free: Resources) -> bool:
     """Whether the request can be met from ``free`` of one node."""
     return (

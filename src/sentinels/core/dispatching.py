@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sentinels.core.capacity import FreeNode, Node, Snapshot, free_nodes
+from sentinels.core.capacity import FreeNode, Node, Snapshot, free_nodes, kept_away
 from sentinels.core.errors import ClusterUnavailable, SentinelsError
 from sentinels.core.job import JobId, Reason
 from sentinels.core.launching import Launcher
@@ -23,6 +23,7 @@ from sentinels.core.queueing import (
     Admission,
     Claim,
     DispatchQueue,
+    LiveAttempt,
     NodeWish,
     PassReport,
 )
@@ -52,11 +53,14 @@ class DispatchPorts:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What an admission claimed, who is asked to leave, and how many lanes are left waiting."""
+    """What an admission claimed, who is asked to leave, how many lanes are left waiting, and the
+    nodes that take work.
+    """
 
     claims: Sequence[Claim] = ()
     kept: tuple[str, ...] = ()
     waiting_lanes: int = 0
+    nodes: Sequence[Node] = ()
     clearances: Sequence[Clearance] = ()
 
 
@@ -102,7 +106,8 @@ def _admit(ports: DispatchPorts, settled: Settled, begin: float) -> Admitted:
         admission.ask_to_leave(planned.clearances)
         ports.settle.failpoint("dispatch.before_claim_commit")
     ports.settle.failpoint("dispatch.after_claim_commit")
-    return Admitted(claims, tuple(planned.kept), heads, planned.clearances)
+    ready = [node for node in view.snapshot.nodes if node.ready]
+    return Admitted(claims, tuple(planned.kept), heads, ready, planned.clearances)
 
 
 def _nodes(ports: DispatchPorts) -> Snapshot:
@@ -187,10 +192,17 @@ def _ask_to_leave(ports: DispatchPorts, admitted: Admitted) -> list[str]:
 def _launch(ports: DispatchPorts, launcher: Launcher, admitted: Admitted) -> list[str]:
     if not admitted.claims:
         return []
-    places = {claim.ref: Placement(claim.node, admitted.kept) for claim in admitted.claims}
+    rooms = {claim.ref: claim.node for claim in admitted.claims}
     live = ports.queue.live_attempts([claim.ref.job_id for claim in admitted.claims])
-    claimed = [attempt for attempt in live if attempt.ref in places]
+    claimed = [attempt for attempt in live if attempt.ref in rooms]
+    places = {each.ref: _placement(each, rooms[each.ref], admitted) for each in claimed}
     return list(map(str, launcher.launch_all(claimed, places)))
+
+
+def _placement(attempt: LiveAttempt, room: str | None, admitted: Admitted) -> Placement:
+    wholes = ((node.name, node.allocatable) for node in admitted.nodes)
+    avoids = kept_away(attempt.avoids, attempt.resources, wholes)
+    return Placement(room, admitted.kept, tuple(sorted(avoids)))
 
 
 def _report(ports: DispatchPorts, begin: float, *, error: str) -> PassReport:

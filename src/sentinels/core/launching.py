@@ -58,7 +58,7 @@ class Launcher:
                 attempt,
                 runs[attempt.ref],
                 self.tracker_url,
-                placement=placements.get(attempt.ref, _ANYWHERE),
+                placement=placements.get(attempt.ref) or _elsewhere(attempt),
             )
             for attempt in attempts
         ]
@@ -106,6 +106,11 @@ class Launcher:
 _ANYWHERE = Placement()
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """MLflow's own client would try for minutes while its server is away; a job may say otherwise."""
+
+
+def _elsewhere(attempt: LiveAttempt) -> Placement:
+    """Where a launch that is driven again may go: nobody knows where there is room by now."""
+    return Placement(avoids=tuple(sorted(attempt.avoids)))
 
 
 def run_request(attempt: LiveAttempt, started_at: datetime) -> RunRequest:

@@ -1,6 +1,6 @@
 """What varies between jobs: the keys ``params`` and ``sweep``.
 
-Before: ``submission_reading``. Next: ``submission_reading.expand_sweep``.
+Before: ``submission_reading``. Next: ``sampling``.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from sentinels.core.faults import Faults, joined
 from sentinels.core.program_reading import check_size
-from sentinels.core.submission import ParamValue
+from sentinels.core.sampling import combinations
+from sentinels.core.submission import ParamValue, Span, Values
 
 MAX_SWEEP = 1000
 _COUNTABLE = 10**6
@@ -23,7 +24,7 @@ _LARGEST = 2**64
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 
 _Params = Mapping[str, ParamValue]
-_Sweep = Mapping[str, tuple[ParamValue, ...]]
+_Sweep = Mapping[str, Values]
 
 
 def read_params(faults: Faults, value: object) -> dict[str, ParamValue]:
@@ -37,22 +38,103 @@ def read_params(faults: Faults, value: object) -> dict[str, ParamValue]:
     return found
 
 
-def read_sweep(faults: Faults, value: object) -> dict[str, tuple[ParamValue, ...]]:
-    """The parameters that vary, each with its values."""
-    found: dict[str, tuple[ParamValue, ...]] = {}
+def read_sweep(faults: Faults, value: object) -> dict[str, Values]:
+    """The parameters that vary, each with its values or the numbers to draw from."""
+    found: dict[str, Values] = {}
     for name, values in faults.mapping("sweep", value).items():
         path = joined("sweep", name)
-        items = faults.sequence(path, values, most=MAX_SWEEP)
-        if values is None or values == []:
-            faults.add(path, "must be a list with at least one value")
-        read = [_read_value(faults, f"{path}[{at}]", item) for at, item in enumerate(items)]
-        if _is_name(faults, path, name):
-            found[name] = tuple(each for one in read for each in one)
-    jobs = math.prod(len(values) for values in found.values())
+        read = (
+            _read_span(faults, path, values)
+            if isinstance(values, dict)
+            else _read_list(faults, path, values)
+        )
+        if _is_name(faults, path, name) and read is not None:
+            found[name] = read
+    return found
+
+
+def read_samples(faults: Faults, value: object) -> int | None:
+    """How many jobs a random sweep has."""
+    return faults.whole("samples", value, low=1, high=MAX_SWEEP)
+
+
+def read_seed(faults: Faults, value: object) -> int | None:
+    """Which samples are drawn."""
+    return faults.whole("seed", value, low=0, high=_LARGEST)
+
+
+def read_at_once(faults: Faults, value: object) -> int | None:
+    """How many of a sweep's jobs run at a time."""
+    return faults.whole("at_once", value, low=1, high=MAX_SWEEP)
+
+
+def _read_list(faults: Faults, path: str, values: object) -> tuple[ParamValue, ...]:
+    items = faults.sequence(path, values, most=MAX_SWEEP)
+    if values is None or values == []:
+        faults.add(path, "must be a list with at least one value")
+    read = [_read_value(faults, f"{path}[{at}]", item) for at, item in enumerate(items)]
+    return tuple(each for one in read for each in one)
+
+
+def _read_span(faults: Faults, path: str, value: object) -> Span | None:
+    """Read ``{min: 1e-5, max: 1e-1, scale: log}``."""
+    given = faults.mapping(path, value)
+    known = ("min", "max", "scale")
+    faults.unknown_keys(path, given, known, elsewhere={"low": "min", "high": "max"})
+    low, high = (_bound(faults, joined(path, key), given.get(key)) for key in ("min", "max"))
+    scale = given.get("scale", "linear")
+    if scale not in ("linear", "log"):
+        faults.add(joined(path, "scale"), "must be linear or log", value=scale)
+    if low is None or high is None:
+        return None
+    if low >= high:
+        faults.add(path, "must have a min below its max", value=f"{low}..{high}")
+    elif scale == "log" and low <= 0:
+        faults.add(joined(path, "min"), "must be above 0 on a log scale", value=low)
+    return Span(low, high, is_log=scale == "log")
+
+
+def _bound(faults: Faults, path: str, value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        faults.add(path, "must be a number", value=value)
+        return None
+    return value if _read_number(faults, path, value) else None
+
+
+def check_sweep(faults: Faults, sweep: _Sweep, samples: int | None, given: Collection[str]) -> None:
+    """What can only be seen with the whole: how many jobs it makes, and what goes with what."""
+    if any(re.match(r"(sweep|samples)\b", fault.field) for fault in faults.found):
+        return
+    if sweep:
+        _check_samples(faults, sweep, samples)
+    for key in ("samples", "at_once"):
+        if key in given and not sweep:
+            faults.add(key, "needs a sweep", remedy="as in sweep: {lr: {min: 0.001, max: 0.1}}")
+    if "seed" in given and samples is None:
+        remedy = "it says which samples are drawn; what the program is to be given goes to params"
+        faults.add("seed", "needs samples", remedy=remedy)
+
+
+def _check_samples(faults: Faults, sweep: _Sweep, samples: int | None) -> None:
+    if samples is not None:
+        if samples > combinations(sweep):
+            message = f"is more than the sweep's {combinations(sweep):.0f} combinations"
+            faults.add("samples", message, value=samples, remedy="leave it out to run them all")
+        return
+    for name, values in sweep.items():
+        if isinstance(values, Span):
+            message = "is a range, and there is no number of samples"
+            faults.add(joined("sweep", name), message, remedy="add samples: 20")
+    _check_count(faults, [each for each in sweep.values() if not isinstance(each, Span)])
+
+
+def _check_count(faults: Faults, lists: Sequence[tuple[ParamValue, ...]]) -> None:
+    jobs = math.prod(map(len, lists))
     if jobs > MAX_SWEEP:
         count = jobs if jobs < _COUNTABLE else f"more than {_COUNTABLE}"
-        faults.add("sweep", f"makes {count} jobs; {MAX_SWEEP} are allowed in one push")
-    return found
+        remedy = "draw some of them with samples"
+        message = f"makes {count} jobs; {MAX_SWEEP} are allowed in one push"
+        faults.add("sweep", message, remedy=remedy)
 
 
 def check_params(faults: Faults, params: _Params, sweep: _Sweep) -> None:
@@ -63,8 +145,15 @@ def check_params(faults: Faults, params: _Params, sweep: _Sweep) -> None:
     if len(names) > _MOST:
         faults.add("params", f"has {len(names)} parameters; {_MOST} are allowed")
     _check_variables(faults, params, sweep)
-    longest = (max(map(json.dumps, values), key=len, default="") for values in sweep.values())
+    longest = (
+        max(map(json.dumps, _ends(values)), key=len, default="") for values in sweep.values()
+    )
     check_size(faults, "params", [*names, *map(json.dumps, params.values()), *longest])
+
+
+def _ends(values: Values) -> tuple[ParamValue, ...]:
+    """Those among which is the longest."""
+    return (1e-300 / 7,) if isinstance(values, Span) else values
 
 
 def param_variable(name: str) -> str:

@@ -26,7 +26,7 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import groupby
 
-from sentinels.core.capacity import KINDS, FreeNode, Resources, coverage, fits, total
+from sentinels.core.capacity import KINDS, FreeNode, Resources, coverage, fits, kept_away, total
 from sentinels.core.explaining import (
     DecisionCode,
     Explanation,
@@ -131,8 +131,8 @@ def plan(
     ``uses`` is what each team holds and held. Weights must be above zero.
     """
     ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
-    admitted = _admitted(heads, ledger)
-    waiting = [head for head in heads if head.waiting > 0]
+    waiting = _waiting(heads, nodes)
+    admitted = _admitted(waiting, ledger)
     return replace(admitted, decisions=tuple(_decisions(waiting, ledger, admitted.kept)))
 
 
@@ -146,15 +146,27 @@ def admit(
     max_launches: int,
 ) -> Plan:
     """The same plan without a word why not, which is most of the work: for who plans often."""
-    return _admitted(heads, _Ledger(list(nodes), dict(uses), policy, now, max_launches))
+    ledger = _Ledger(list(nodes), dict(uses), policy, now, max_launches)
+    return _admitted(_waiting(heads, nodes), ledger)
 
 
-def _admitted(heads: Sequence[LaneHead], ledger: _Ledger) -> Plan:
-    for level in _levels([head for head in heads if head.waiting > 0], ledger):
+def _admitted(waiting: Sequence[LaneHead], ledger: _Ledger) -> Plan:
+    for level in _levels(waiting, ledger):
         _serve(level, ledger)
     grants = tuple(Grant(lane_id, tuple(nodes)) for lane_id, nodes in ledger.granted.items())
     kept = {name: reserved.job_id for name, reserved in ledger.reserved.items()}
     return Plan(grants, (), kept, tuple(ledger.clearances))
+
+
+def _waiting(heads: Sequence[LaneHead], nodes: Sequence[FreeNode]) -> list[LaneHead]:
+    return [_avoiding(head, nodes) for head in heads if head.waiting > 0]
+
+
+def _avoiding(head: LaneHead, nodes: Sequence[FreeNode]) -> LaneHead:
+    if not head.avoids:
+        return head
+    wholes = ((node.name, node.allocatable) for node in nodes)
+    return replace(head, avoids=kept_away(head.avoids, head.resources, wholes))
 
 
 def queue_order(rows: Sequence[WaitingRow], policy: Policy, now: datetime) -> list[WaitingRow]:

@@ -108,7 +108,7 @@ class Policy:
     A push that names no class gets that of the first of the ``rules`` that fits, else
     ``default_class``. A class that ``access`` does not name is everybody's. ``default_limit`` and
     ``longest_limit`` are time limits in seconds: what a job has that names none, and the greatest
-    that it may name.
+    that it may name. No retry grows beyond ``greatest_memory``, in bytes.
     """
 
     priority_classes: Mapping[str, int] = field(default_factory=lambda: PRIORITY_CLASSES)
@@ -125,6 +125,7 @@ class Policy:
     access: Mapping[str, Access] = field(default_factory=dict)
     default_limit: int | None = None
     longest_limit: int | None = None
+    greatest_memory: int | None = None
 
     def with_weights(self, team_weights: Mapping[str, float]) -> Policy:
         """The same policy with these weights, but for teams whose weight it names itself."""

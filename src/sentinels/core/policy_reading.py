@@ -27,7 +27,7 @@ from sentinels.core.rights import Role
 ROLES = tuple(Role)
 KEYS = (
     *("classes", "default_class", "rules", "access", "teams", "ageing", "share", "reserve"),
-    *("time_limit", "preemption"),
+    *("time_limit", "preemption", "retry"),
 )
 QUOTA_KEYS = ("cpu", "memory", "gpus", "gpu_types", "running", "queued", "gpu_hours")
 _NAME_LIMIT = 200
@@ -49,6 +49,7 @@ def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> 
     reserve = _part(faults, given, "reserve", ("after", "nodes"))
     limits = _part(faults, given, "time_limit", ("default", "longest"))
     share = _part(faults, given, "share", ("half_life",))
+    retry = _part(faults, given, "retry", ("greatest_memory",))
     policy = Policy(
         priority_classes=classes,
         default_class=_read_class(
@@ -66,6 +67,7 @@ def read_policy(document: object, *, lines: Mapping[str, int] | None = None) -> 
         reservations=_whole(faults, "reserve.nodes", reserve, usual.reservations),
         default_limit=_limit(faults, "time_limit.default", limits),
         longest_limit=_limit(faults, "time_limit.longest", limits),
+        greatest_memory=_memory(faults, "retry.greatest_memory", retry),
         preemption=_read_preemption(faults, given.get("preemption"), classes),
     )
     _check_limits(faults, policy)
@@ -269,6 +271,11 @@ def _seconds(faults: Faults, path: str, given: Mapping[str, object], usual: floa
 def _limit(faults: Faults, path: str, given: Mapping[str, object]) -> int | None:
     value = given.get(path.rpartition(".")[2])
     return None if value is None else faults.parsed(path, value, parse_duration)
+
+
+def _memory(faults: Faults, path: str, given: Mapping[str, object]) -> int | None:
+    value = given.get(path.rpartition(".")[2])
+    return None if value is None else faults.parsed(path, value, parse_memory)
 
 
 def _whole(faults: Faults, path: str, given: Mapping[str, object], usual: int) -> int:

@@ -19,8 +19,8 @@ from sentinels.core.ports import DataStore, Experiments, ImageStore, SecretStore
 from sentinels.core.quantity import format_duration
 from sentinels.core.queueing import Caller, IntakeQueue
 from sentinels.core.quota import Quota, excess, never_faults, queue_faults
+from sentinels.core.sampling import expand_sweep
 from sentinels.core.submission import Submission
-from sentinels.core.submission_reading import expand_sweep
 from sentinels.core.workload import Image
 
 OUTSIDE_SECONDS = 1.5

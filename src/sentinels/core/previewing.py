@@ -14,8 +14,9 @@ from sentinels.core.launching import build_workload
 from sentinels.core.ports import Cluster, Json, TrackerRun
 from sentinels.core.preflight import Preflight, check, preflight
 from sentinels.core.queueing import Caller, LiveAttempt
+from sentinels.core.sampling import expand_sweep
 from sentinels.core.submission import Submission
-from sentinels.core.submission_reading import expand_sweep, read_submission
+from sentinels.core.submission_reading import read_submission
 from sentinels.core.submitting import SubmitPorts, find_image, under_policy
 from sentinels.core.workload import Image, Workload, WorkloadRef
 

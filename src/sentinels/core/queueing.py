@@ -88,7 +88,9 @@ class Push:
     """One push, ready to be stored: jobs of one image, priority and shape, all or nothing.
 
     ``digest`` tells two pushes under one idempotency key apart. ``rerun_of`` is the job whose
-    config and image these have. ``sameness`` None: it is like no other.
+    config and image these have. ``sameness`` None: it is like no other. ``swept`` is what was
+    swept, in a config's words, and ``at_once`` how many of its jobs may be live or in line at a
+    time.
     """
 
     submissions: Sequence[Submission]
@@ -98,6 +100,18 @@ class Push:
     digest: bytes
     rerun_of: JobId | None = None
     sameness: Sameness | None = None
+    swept: Mapping[str, object] = field(default_factory=dict)
+    at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCancelled:
+    """What became of a cancelled sweep's jobs: how many waited and are cancelled, and how many
+    were asked to end.
+    """
+
+    waiting: int
+    asked: int
 
 
 class NodeWish(StrEnum):
@@ -148,6 +162,10 @@ class IntakeQueue(Protocol):
         """
         ...
 
+    def cancel_sweep(self, caller: Caller, sweep_id: JobId) -> SweepCancelled:
+        """Cancel a sweep's waiting jobs, all or none, and ask for the end of its live ones."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LiveAttempt:
@@ -155,7 +173,8 @@ class LiveAttempt:
 
     ``launched`` is whether the workload's creation was recorded; ``lease_expired`` that nobody
     drives the launch any more; ``seconds_since_launch`` counts from the claim while not launched.
-    All three are PostgreSQL's clock's words. ``leaves_for`` is the job whose place it is to make.
+    All three are PostgreSQL's clock's words. ``leaves_for`` is the job whose place it is to make;
+    ``avoids`` are nodes on which an earlier attempt met trouble.
     """
 
     ref: WorkloadRef
@@ -174,6 +193,7 @@ class LiveAttempt:
     run: TrackerRun | None
     leaves_for: JobId | None = None
     audience: Audience = field(default_factory=Audience)
+    avoids: frozenset[str] = frozenset()
 
     @property
     def cancel_requested(self) -> bool:
@@ -183,10 +203,11 @@ class LiveAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """When and with what a job is tried again."""
+    """When and with what a job is tried again; ``avoids`` is a node to keep away from."""
 
     after_seconds: int
     resources: Resources
+    avoids: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

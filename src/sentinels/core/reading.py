@@ -19,6 +19,7 @@ from sentinels.core.observation import Usage
 from sentinels.core.planning import LaneHead
 from sentinels.core.ports import JobRef, Json
 from sentinels.core.queueing import Caller, NodeWish
+from sentinels.core.sweeps import SweepView
 from sentinels.core.workload import Image, WorkloadRef
 
 WAITING_BOUND = 10_000
@@ -60,7 +61,9 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt of a job. ``live`` is whether a workload of it may still exist."""
+    """One attempt of a job. ``live`` is whether a workload of it may still exist; ``different`` is
+    how it differs from the one before it, and why.
+    """
 
     attempt: int
     live: bool
@@ -77,6 +80,7 @@ class AttemptView:
     mlflow_url: str | None
     usage: Usage
     resources: Resources
+    different: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a list is about; an empty part does not filter. ``name`` matches a beginning."""
+    """Which jobs a list is about; an empty part does not filter. ``name`` matches a beginning.
+
+    ``folded``: only the newest of each sweep's jobs that pass.
+    """
 
     states: Sequence[JobState] = ()
     name: str | None = None
@@ -98,6 +105,7 @@ class JobFilter:
     labels: Mapping[str, str] = field(default_factory=dict)
     sweep: int | None = None
     team: str | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +133,23 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Why a job may not be considered yet: a time, or jobs that have not succeeded."""
+    """Why a job may not be considered yet: a time, jobs that have not succeeded, by id, or its
+    sweep's limit.
+    """
 
     not_before: datetime | None
-    waits_for: Sequence[int]
+    waits_for: Mapping[int, JobState]
+    limit: SweepLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLimit:
+    """How many jobs of a sweep may be live or in line at once; how many are live, how many both."""
+
+    sweep_id: JobId
+    at_once: int
+    live: int
+    open: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +267,14 @@ class Reading(Protocol):
         """Ids of jobs, newest first, below the id ``before``."""
         ...
 
+    def sweep(self, caller: Caller, sweep_id: JobId) -> SweepView | None:
+        """What has become of a sweep's jobs; None where the caller's team has none of this id."""
+        ...
+
+    def tallies(self, sweeps: Sequence[int]) -> Mapping[int, Mapping[JobState, int]]:
+        """How many jobs of each of these sweeps are in which state."""
+        ...
+
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """Every attempt, oldest first."""
         ...
@@ -269,8 +298,12 @@ class Reading(Protocol):
         """Where these jobs stand; one that is beyond ``WAITING_BOUND`` is left out."""
         ...
 
-    def next_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
-        """The first waiting jobs that the caller may see, in order; deferred ones come last."""
+    def next_ids(
+        self, caller: Caller, *, limit: int, team: str | None = None, folded: bool = False
+    ) -> Sequence[JobId]:
+        """The first waiting jobs that the caller may see, in order; deferred ones come last. Where
+        ``folded``, only the first of each sweep.
+        """
         ...
 
     def live_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:

@@ -13,22 +13,26 @@ from sentinels.core.quantity import (
     parse_duration,
     parse_memory,
 )
-from sentinels.core.submission import MemoryGrowth, Retry
+from sentinels.core.submission import LinePattern, MemoryGrowth, Retry
 
 _FACTOR = re.compile(r"x(\d{1,3}(?:\.\d{1,3})?)", re.ASCII)
 _EXIT_CODE = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 _TRIES = 10
+_MOST_PATTERNS = 20
+_LONGEST_PATTERN = 200
+_MEANT = {"patterns": "pattern", "log": "pattern", "exit_code": "exit", "memory": "oom.memory"}
 _LONGEST_WAIT = 7 * 86400
 
 
 def read_retry(faults: Faults, value: object) -> Retry:
     """Read ``{oom: {memory: x1.5, max: 16Gi, tries: 2}, exit: {33: 3}, backoff: 30s..10m}``."""
     given = faults.mapping("retry", value)
-    faults.unknown_keys("retry", given, ("oom", "exit", "backoff"))
+    faults.unknown_keys("retry", given, ("oom", "exit", "pattern", "backoff"), elsewhere=_MEANT)
     wait, longest = _read_backoff(faults, given.get("backoff"))
     return Retry(
         oom=_read_growth(faults, given.get("oom")),
         exit_codes=_read_exit_codes(faults, given.get("exit")),
+        patterns=_read_patterns(faults, given.get("pattern")),
         backoff_seconds=wait,
         backoff_limit_seconds=longest,
     )
@@ -42,9 +46,17 @@ def retry_to_config(retry: Retry) -> dict[str, object]:
         words["oom"] = _growth_to_config(retry.oom)
     if retry.exit_codes:
         words["exit"] = {str(code): tries for code, tries in retry.exit_codes.items()}
+    if retry.patterns:
+        words["pattern"] = {each.text: _pattern_to_config(each) for each in retry.patterns}
     if retry != Retry():
         words["backoff"] = f"{format_duration(wait)}..{format_duration(longest)}"
     return words
+
+
+def _pattern_to_config(pattern: LinePattern) -> object:
+    if pattern.avoid_node:
+        return {"tries": pattern.tries, "avoid_node": True}
+    return pattern.tries
 
 
 def _growth_to_config(growth: MemoryGrowth) -> Mapping[str, object]:
@@ -90,6 +102,29 @@ def _read_exit_codes(faults: Faults, value: object) -> dict[int, int]:
         if number is not None and times is not None:
             found[number] = times
     return found
+
+
+def _read_patterns(faults: Faults, value: object) -> tuple[LinePattern, ...]:
+    """Read ``{"uncorrectable ECC": {tries: 2, avoid_node: true}, "NCCL error": 3}``."""
+    given = faults.mapping("retry.pattern", value)
+    if len(given) > _MOST_PATTERNS:
+        faults.add("retry.pattern", f"has {len(given)} patterns; {_MOST_PATTERNS} are allowed")
+    read = (_read_pattern(faults, text, content) for text, content in given.items())
+    return tuple(pattern for pattern in read if pattern is not None)
+
+
+def _read_pattern(faults: Faults, text: str, value: object) -> LinePattern | None:
+    path = joined("retry.pattern", text)
+    given = faults.mapping(path, value) if not isinstance(value, int) else {"tries": value}
+    faults.unknown_keys(path, given, ("tries", "avoid_node"))
+    tries = faults.whole(joined(path, "tries"), given.get("tries", 1), low=1, high=_TRIES)
+    avoid = given.get("avoid_node", False)
+    if not isinstance(avoid, bool):
+        faults.add(joined(path, "avoid_node"), "must be true or false", value=avoid)
+    if not text.strip():
+        faults.add("retry.pattern", "has an empty text, which would fit every line")
+    sound = faults.text(path, text, limit=_LONGEST_PATTERN)
+    return LinePattern(text, tries, avoid is True) if sound and tries else None
 
 
 def _exit_code(value: object) -> int:

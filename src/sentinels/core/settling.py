@@ -21,6 +21,7 @@ from sentinels.core.metering import usage_filings
 from sentinels.core.notice import LOGS, TRACKER, end_notices
 from sentinels.core.noticing import noticed_end, noticed_start
 from sentinels.core.observation import Absent, Finished, Observation, Pending, Running
+from sentinels.core.policy import CurrentPolicy, Policy
 from sentinels.core.ports import Clock, Cluster, Failpoint
 from sentinels.core.queueing import (
     Beginning,
@@ -30,7 +31,7 @@ from sentinels.core.queueing import (
     Requeue,
     SettlingQueue,
 )
-from sentinels.core.retrying import PastAttempt, retry_decision
+from sentinels.core.retrying import PastAttempt, RetryLimits, retry_decision
 from sentinels.core.tallying import NoTally, Tally
 from sentinels.core.text import storable
 from sentinels.core.workload import WorkloadRef
@@ -44,7 +45,8 @@ class SettlingLimits:
     """How long to wait before drawing conclusions, and how often to forgive.
 
     ``lease_seconds``: a launch that nobody finished is driven again after this long.
-    ``infrastructure_tries``: retries free of charge. ``tracked``: ends are told to a tracker.
+    ``infrastructure_tries``: retries free of charge; none grows beyond ``greatest_memory``.
+    ``tracked``: ends are told to a tracker.
     ``ships_logs``: the cluster itself brings the log store what was printed. ``log_store``: there
     is one, from which a dossier is completed. ``measured_late_seconds``: how long after an end the
     last of what it used is known; None: nothing measures. ``rules`` are the administrator's for
@@ -53,6 +55,7 @@ class SettlingLimits:
 
     lease_seconds: float = 30.0
     infrastructure_tries: int = 5
+    greatest_memory: int | None = None
     tracked: bool = True
     ships_logs: bool = False
     log_store: bool = False
@@ -62,7 +65,9 @@ class SettlingLimits:
 
 @dataclass(frozen=True, slots=True)
 class SettlePorts:
-    """What settling stands on. ``actor`` is written into the events; ``tally`` counts."""
+    """What settling stands on. ``actor`` is written into the events; ``tally`` counts.
+    ``policy`` bounds what a retry grows to.
+    """
 
     queue: SettlingQueue
     cluster: Cluster
@@ -71,6 +76,7 @@ class SettlePorts:
     actor: str
     limits: SettlingLimits = SettlingLimits()
     tally: Tally = field(default_factory=NoTally)
+    policy: CurrentPolicy = Policy
 
 
 @dataclass(slots=True)
@@ -256,12 +262,21 @@ def end(
     after that: at the end of the round, or by the next sweep.
     """
     past = ports.queue.past_attempts(attempt.ref)
-    found = ending(attempt, seen, said, past, ports.limits, actor=ports.actor)
+    limits = _within_policy(ports, attempt.team)
+    found = ending(attempt, seen, said, past, limits, actor=ports.actor)
     moved = ports.queue.end(found)
     ports.failpoint("settle.after_move")
     if moved:
         ports.tally.ended(MOVES[found.move].target, found.reason)
     return moved
+
+
+def _within_policy(ports: SettlePorts, team: str) -> SettlingLimits:
+    """No job grows beyond what the policy lets any have, nor beyond what its team may hold."""
+    policy = ports.policy()
+    bounds = (policy.greatest_memory, policy.quota_of(team).memory_bytes)
+    greatest = min((bound for bound in bounds if bound is not None), default=None)
+    return replace(ports.limits, greatest_memory=greatest)
 
 
 def ending(
@@ -276,7 +291,7 @@ def ending(
     """What an end makes of the job: done, failed, cancelled, or queued once more."""
     if seen.reason is not None and attempt.cancel_requested:
         seen = replace(seen, reason=Reason.CANCELLED)
-    move, requeue, addition = _after(attempt, seen, past, limits)
+    move, requeue, addition = _after(attempt, seen, said, past, limits)
     detail = storable(_detail(attempt, seen) + addition)
     dossier = _dossier(seen, detail, said)
     told = end_notices(attempt, move, seen, dossier)
@@ -310,7 +325,11 @@ def _dossier(seen: Finished, detail: str, said: Testimony) -> Dossier:
 
 
 def _after(
-    attempt: LiveAttempt, seen: Finished, past: Sequence[PastAttempt], limits: SettlingLimits
+    attempt: LiveAttempt,
+    seen: Finished,
+    said: Testimony,
+    past: Sequence[PastAttempt],
+    limits: SettlingLimits,
 ) -> tuple[Move, Requeue | None, str]:
     if seen.reason is None:
         return Move.SUCCEED, None, ""
@@ -318,15 +337,15 @@ def _after(
         return Move.CANCEL, None, ""
     again = retry_decision(
         attempt.submission.retry,
-        reason=seen.reason,
-        exit_code=seen.exit_code,
-        resources=attempt.resources,
+        PastAttempt(seen.reason, seen.exit_code, said.lines.texts, seen.node),
+        attempt.resources,
         earlier=past,
-        infrastructure_tries=limits.infrastructure_tries,
+        limits=RetryLimits(limits.infrastructure_tries, limits.greatest_memory),
     )
     if again is None:
         return Move.FAIL, None, ""
-    return Move.REQUEUE, Requeue(again.after_seconds, again.resources), f"; {again.why}"
+    requeue = Requeue(again.after_seconds, again.resources, again.avoids)
+    return Move.REQUEUE, requeue, f"; {again.why}"
 
 
 def _detail(attempt: LiveAttempt, seen: Finished) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sentinels.core.capacity import Resources
-from sentinels.core.foreseeing import Start, foresee
+from sentinels.core.foreseeing import Look, Start, foresee
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.scene import Scene, Waiting
@@ -59,7 +59,7 @@ class Shift:
 
 def shifts(before: Scene, after: Scene, *, steps: int = STEPS) -> list[Shift]:
     """Every job that waits in the one or the other, those that are delayed most first."""
-    old, new = foresee(before, steps=steps), foresee(after, steps=steps)
+    old, new = foresee(before, look=Look(steps=steps)), foresee(after, look=Look(steps=steps))
     old_places, new_places = _places(old), _places(new)
     teams = {lane.lane_id: lane.team for lane in (*before.lanes, *after.lanes)}
     jobs = {each.job_id: each for each in (*before.waiting, *after.waiting)}

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import product
 from typing import TypedDict, cast
 
 from sentinels.core.capacity import Resources
@@ -23,7 +21,15 @@ from sentinels.core.image_reference import (
     is_directory,
 )
 from sentinels.core.notify_reading import notify_to_config, read_notify
-from sentinels.core.param_reading import check_params, read_params, read_sweep
+from sentinels.core.param_reading import (
+    check_params,
+    check_sweep,
+    read_at_once,
+    read_params,
+    read_samples,
+    read_seed,
+    read_sweep,
+)
 from sentinels.core.program_reading import (
     check_secrets,
     check_size,
@@ -40,7 +46,8 @@ from sentinels.core.resources_reading import (
     resources_to_config,
 )
 from sentinels.core.retry_reading import read_retry, retry_to_config
-from sentinels.core.submission import Notify, ParamValue, Retry, Submission
+from sentinels.core.sampling import sweep_to_config
+from sentinels.core.submission import Notify, ParamValue, Retry, Submission, Values
 
 MAX_BODY_BYTES = 256 * 1024
 """As much of a config, as YAML or as JSON, is taken."""
@@ -62,6 +69,7 @@ _MEANT: Mapping[str, str] = {
     "depends_on": "after",
     "entrypoint": "command",
     "tags": "labels",
+    "parallel": "at_once",
     "channel": "notify.channel",
 }
 """What people write who mean another key."""
@@ -79,7 +87,10 @@ class _Found(TypedDict, total=False):
     env: dict[str, str]
     secrets: dict[str, str]
     params: dict[str, ParamValue]
-    sweep: dict[str, tuple[ParamValue, ...]]
+    sweep: dict[str, Values]
+    samples: int
+    seed: int
+    at_once: int
     resources: Resources
     data: tuple[str, ...]
     time_limit: int
@@ -112,19 +123,6 @@ def read_submission(
     return Submission(image=reference, **whole)
 
 
-def expand_sweep(submission: Submission) -> list[Submission]:
-    """One submission for each combination, the first parameter varying slowest."""
-    names = list(submission.sweep)
-    return [
-        replace(
-            submission,
-            params={**submission.params, **dict(zip(names, values, strict=True))},
-            sweep={},
-        )
-        for values in product(*submission.sweep.values())
-    ]
-
-
 def submission_to_config(submission: Submission) -> dict[str, object]:
     """The submission as plain data that reads back to the same submission.
 
@@ -138,7 +136,10 @@ def submission_to_config(submission: Submission) -> dict[str, object]:
         "env": dict(submission.env),
         "secrets": dict(submission.secrets),
         "params": dict(submission.params),
-        "sweep": {name: list(values) for name, values in submission.sweep.items()},
+        "sweep": sweep_to_config(submission.sweep),
+        "samples": submission.samples,
+        "seed": submission.seed or None,
+        "at_once": submission.at_once,
         "resources": resources_to_config(submission.resources),
         "data": list(submission.data),
         "time_limit": submission.time_limit and format_duration(submission.time_limit),
@@ -262,6 +263,7 @@ def _read_labels(faults: Faults, value: object) -> dict[str, str]:
 
 def _check_together(faults: Faults, found: _Found) -> None:
     check_params(faults, found.get("params", {}), found.get("sweep", {}))
+    check_sweep(faults, found.get("sweep", {}), found.get("samples"), found.keys())
     check_secrets(faults, found.get("env", {}), found.get("secrets", {}))
     check_size(faults, "args", [*found.get("command", ()), *found.get("args", ())])
     growth = found.get("retry", Retry()).oom
@@ -280,6 +282,9 @@ _READERS: dict[str, _Reader] = {
     "secrets": read_secrets,
     "params": read_params,
     "sweep": read_sweep,
+    "samples": read_samples,
+    "seed": read_seed,
+    "at_once": read_at_once,
     "resources": read_resources,
     "data": _read_data,
     "time_limit": _read_time_limit,

@@ -11,17 +11,15 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
+from sentinels.core.errors import Conflict
 from sentinels.core.job import JobId, JobState
 from sentinels.core.policy import Person
 from sentinels.core.ports import Events
 from sentinels.core.preflight import Cleared, Grounds, check
-from sentinels.core.queueing import Caller, Push, Pushed, Sameness
+from sentinels.core.queueing import Caller, Push, Pushed, Sameness, SweepCancelled
+from sentinels.core.sampling import expand_sweep, sweep_definition
 from sentinels.core.submission import Submission
-from sentinels.core.submission_reading import (
-    expand_sweep,
-    read_submission,
-    submission_to_config,
-)
+from sentinels.core.submission_reading import read_submission, submission_to_config
 from sentinels.core.workload import Image
 
 
@@ -89,6 +87,8 @@ def store(
             digest=mark.digest,
             rerun_of=mark.rerun_of,
             sameness=mark.sameness,
+            swept=sweep_definition(submission),
+            at_once=submission.at_once,
         ),
     )
     if not pushed.same:
@@ -104,6 +104,19 @@ def cancel(ports: SubmitPorts, caller: Caller, job_id: JobId) -> JobState:
     state = ports.queue.cancel(caller, job_id)
     ports.events.queue_changed()
     return state
+
+
+def cancel_sweep(ports: SubmitPorts, caller: Caller, sweep_id: JobId) -> SweepCancelled:
+    """Cancel all of a sweep that waits, or nothing, and ask for the end of what is live of it.
+
+    Raises ``Conflict`` where all of it has ended.
+    """
+    done = ports.queue.cancel_sweep(caller, sweep_id)
+    if done == SweepCancelled(0, 0):
+        remedy = f"see: sentinels sweep {sweep_id}"
+        raise Conflict(f"all jobs of sweep {sweep_id} have ended", remedy=remedy)
+    ports.events.queue_changed()
+    return done
 
 
 def under_policy(ports: SubmitPorts, caller: Caller, asked: Submission) -> Submission:

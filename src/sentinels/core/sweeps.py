@@ -13,6 +13,7 @@ from datetime import datetime
 from sentinels.core.addressing import SWEPT
 from sentinels.core.job import TERMINAL_STATES, JobId, JobState
 from sentinels.core.notice import MESSENGER
+from sentinels.core.ports import Json
 from sentinels.core.quantity import format_duration
 from sentinels.core.queueing import Delivery
 from sentinels.core.text import one_line
@@ -35,7 +36,10 @@ class Unsuccessful:
 
 @dataclass(frozen=True, slots=True)
 class SweepView:
-    """What became of a sweep's jobs. ``unsuccessful`` are the first of those that ended badly."""
+    """What became of a sweep's jobs. ``unsuccessful`` are the first of those that ended badly.
+
+    ``definition`` is what was swept, in a config's words; ``at_once`` None: all of it at a time.
+    """
 
     sweep_id: JobId
     name: str
@@ -46,6 +50,8 @@ class SweepView:
     submitted_at: datetime
     finished_at: datetime | None
     unsuccessful: Sequence[Unsuccessful] = field(default=())
+    definition: Mapping[str, Json] = field(default_factory=dict)
+    at_once: int | None = None
 
     def count(self, state: JobState) -> int:
         """How many of its jobs are in this state."""
@@ -70,7 +76,7 @@ def opening(sweep: SweepView) -> str:
     return (
         f"▶ sweep {sweep.sweep_id} {sweep.name} ({sweep.user}): {sweep.jobs} jobs;"
         " what becomes of them is told in this thread\n"
-        f"See them: sentinels jobs --sweep {sweep.sweep_id}"
+        f"See them: sentinels sweep {sweep.sweep_id}"
     )
 
 
@@ -85,7 +91,7 @@ def summary(sweep: SweepView) -> str:
     others = sweep.jobs - sweep.count(JobState.SUCCEEDED) - len(lines) + 1
     if others > 0:
         lines.append(f"… and {others} more that did not succeed")
-    lines.append(f"Compare them: sentinels jobs --sweep {sweep.sweep_id} --all -o wide")
+    lines.append(f"Compare them: sentinels sweep {sweep.sweep_id}")
     return "\n".join(lines)
 
 

@@ -56,12 +56,14 @@ class WorkloadRef:
 class Placement:
     """Where the planner saw room: advice to a cluster that chooses nodes by itself.
 
-    ``node`` is where it fits; ``kept`` are nodes kept free for others, which it must not take.
+    ``node`` is where it fits; ``kept`` are nodes kept free for others, which it must not take, and
+    ``avoids`` those on which an earlier attempt of it met trouble.
     It is no part of what a workload is: launched again, the same workload may be placed elsewhere.
     """
 
     node: str | None = None
     kept: tuple[str, ...] = ()
+    avoids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from dataclasses import asdict
 from sqlalchemy import Connection, Engine
 
 from sentinels.core.audience import NoticeRules
-from sentinels.core.capacity import Resources
 from sentinels.core.dossier import dossier_json
 from sentinels.core.job import JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_for_dependency
@@ -46,7 +45,10 @@ class PostgresAttempts:
         """See ``SettlingQueue.past_attempts``."""
         with transaction(self._engine) as connection:
             rows = connection.execute(statement("past_attempts"), _key(ref)).all()
-        return [PastAttempt(Reason(row.reason), row.exit_code) for row in rows]
+        return [
+            PastAttempt(Reason(row.reason), row.exit_code, tuple(row.lines), row.node)
+            for row in rows
+        ]
 
     def start(self, beginning: Beginning) -> bool:
         """See ``SettlingQueue.start``."""
@@ -167,14 +169,13 @@ def _end_columns(ending: Ending) -> dict[str, object]:
 
 
 def _requeue(connection: Connection, job_id: JobId, requeue: Requeue) -> None:
-    lane_id = _reshape(connection, job_id, requeue.resources)
+    lane_id = _reshape(connection, job_id, requeue)
     waiting = {"job_id": job_id, "lane_id": lane_id, "after_seconds": requeue.after_seconds}
     connection.execute(statement("defer_job"), waiting)
 
 
-def _reshape(connection: Connection, job_id: JobId, resources: Resources) -> int:
-    shape_id = ensure_shape(connection, resources)
-    row = connection.execute(
-        statement("reshape_job"), {"job_id": job_id, "shape_id": shape_id}
-    ).one()
+def _reshape(connection: Connection, job_id: JobId, requeue: Requeue) -> int:
+    shape_id = ensure_shape(connection, requeue.resources)
+    changed = {"job_id": job_id, "shape_id": shape_id, "avoids": requeue.avoids}
+    row = connection.execute(statement("reshape_job"), changed).one()
     return ensure_lane(connection, team_id=row.team_id, priority=row.priority, shape_id=shape_id)

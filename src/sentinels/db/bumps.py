@@ -6,7 +6,7 @@ Before: ``core/bumping``. Next: ``sql/bump_jobs.sql``, ``foresight``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping, select
@@ -16,11 +16,13 @@ from sentinels.core.audience import NoticeRules
 from sentinels.core.bumping import Bump, Target, Told
 from sentinels.core.job import JobId, JobState
 from sentinels.core.notice import MESSENGER
+from sentinels.core.people import Deed
 from sentinels.core.policy import CurrentPolicy
 from sentinels.core.queueing import Delivery
 from sentinels.core.rights import Holder
 from sentinels.core.scene import Scene
 from sentinels.core.workload import WorkloadRef
+from sentinels.db.audit import record
 from sentinels.db.ends import subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.foresight import PostgresForesight
@@ -61,6 +63,7 @@ class PostgresBumps:
             connection.execute(statement("await_dispatch_lock"))
             done = frozenset(connection.execute(statement("bump_jobs"), asked).scalars())
             if done:
+                _record(connection, bump, done)
                 self._tell(connection, bump.told(done))
         return done
 
@@ -76,6 +79,13 @@ class PostgresBumps:
             listeners = Listeners(subject.submission.notify, subject.audience, self._rules)
             what = Happening(("delayed",), in_sweep=subject.sweep_id is not None)
             post_again(connection, listeners.addressed([notice], what))
+
+
+def _record(connection: Connection, bump: Bump, done: Collection[int]) -> None:
+    bumped = select(jobs.c.id, jobs.c.name, jobs.c.team_id).where(jobs.c.id.in_(list(done)))
+    detail = {"priority": bump.names[bump.priority]}
+    for row in connection.execute(bumped.order_by(jobs.c.id)).all():
+        record(connection, bump.actor, Deed("bump", row.name, row.id, row.team_id, detail))
 
 
 def _target_of(row: RowMapping) -> Target:

@@ -62,6 +62,13 @@ def post_waiting_end(
         post_if_swept(connection, subject.sweep_id, summary)
 
 
+def post_sweep_end(
+    connection: Connection, sweep_id: JobId, rules: NoticeRules, *, actor: str
+) -> None:
+    """Tell that a sweep is over, if it is now that its waiting jobs were cancelled together."""
+    post_waiting_end(connection, subject_of(connection, sweep_id), (), rules, actor=actor)
+
+
 def post_if_swept(connection: Connection, sweep_id: JobId | None, summary: Summary) -> None:
     """Tell how the sweep ended, if its last job has with this transaction, to whoever wants to know
     of an end that there was.

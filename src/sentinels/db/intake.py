@@ -11,25 +11,26 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, select, true
+from sqlalchemy import Connection, Engine, select
 
 from sentinels.core.audience import NoticeRules
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.errors import Conflict, NotFound
-from sentinels.core.job import TERMINAL_STATES, JobId, JobState, Move, Reason
+from sentinels.core.job import MOVES, TERMINAL_STATES, JobId, JobState, Move, Reason
 from sentinels.core.notice import cancelled_in_queue
 from sentinels.core.people import Deed
 from sentinels.core.ports import Failpoint
-from sentinels.core.queueing import Caller, NodeWish, Push, Pushed, Sameness
+from sentinels.core.queueing import Caller, NodeWish, Push, Pushed, Sameness, SweepCancelled
 from sentinels.core.quota import TeamUse
-from sentinels.core.rights import Act, Reach
+from sentinels.core.rights import Act
 from sentinels.core.submission_reading import submission_to_config
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.audit import record
-from sentinels.db.ends import post_waiting_end, subject_of
+from sentinels.db.ends import post_sweep_end, post_waiting_end, subject_of
 from sentinels.db.engine import statement, transaction
 from sentinels.db.lanes import ensure_lane, ensure_shape
 from sentinels.db.moves import Change, StaleMove, move_job
+from sentinels.db.reach import within
 from sentinels.db.rows import image_column, node_of
 from sentinels.db.tables import jobs
 
@@ -74,6 +75,8 @@ class PostgresIntake:
                     "request_digest": push.digest,
                     "waits_for": json.dumps(list(first.after)),
                     "rerun_of": push.rerun_of,
+                    "at_once": push.at_once,
+                    "definition": json.dumps(push.swept),
                 },
             )
             ids = tuple(JobId(row.id) for row in stored)
@@ -128,6 +131,11 @@ class PostgresIntake:
                 return _cancel(connection, caller, job_id, self._rules)
         raise Conflict(f"job {job_id} is changing just now", remedy="try again")
 
+    def cancel_sweep(self, caller: Caller, sweep_id: JobId) -> SweepCancelled:
+        """See ``IntakeQueue.cancel_sweep``."""
+        with transaction(self._engine) as connection:
+            return _cancel_sweep(connection, caller, sweep_id, self._rules)
+
     def _find_lane(self, team_id: int, priority: int, resources: Resources) -> tuple[int, int]:
         with transaction(self._engine) as connection:
             shape_id = ensure_shape(connection, resources)
@@ -141,13 +149,6 @@ class PostgresIntake:
         if earlier is None:
             raise Conflict("the push could not be stored", remedy="push again")
         return earlier
-
-
-def within(reach: Reach) -> ColumnElement[bool]:
-    """Whether a job is one of those that somebody's act may touch."""
-    of_team = true() if reach.team_id is None else jobs.c.team_id == reach.team_id
-    of_user = true() if reach.user_id is None else jobs.c.user_id == reach.user_id
-    return and_(of_team, of_user)
 
 
 def _job_records(push: Push) -> str:
@@ -238,6 +239,34 @@ def _cancel(connection: Connection, caller: Caller, job_id: JobId, rules: Notice
     if connection.execute(statement("request_cancel"), asked).first() is None:
         raise StaleMove
     return state
+
+
+def _cancel_sweep(
+    connection: Connection, caller: Caller, sweep_id: JobId, rules: NoticeRules
+) -> SweepCancelled:
+    """Again and again until none waits: between two statements a claim may take one, or an end may
+    queue one again. One that was asked to end is never queued again.
+    """
+    edge, mine = MOVES[Move.CANCEL], {"sweep_id": sweep_id, **asdict(caller.reach(Act.CHANGE))}
+    allowed, detail = [JobState.QUEUED.value], f"cancelled by {caller.user}, with its sweep"
+    change = {"target": edge.target.value, "allowed": allowed, "detail": detail}
+    waiting = asked = 0
+    team_id = connection.execute(select(jobs.c.team_id).where(jobs.c.id == sweep_id)).scalar()
+    for _ in range(_CANCEL_TRIES):
+        gone = connection.execute(
+            statement("cancel_sweep_waiting"), {**mine, **change, "actor": caller.user}
+        )
+        waiting += int(gone.scalar_one())
+        told = {**mine, "actor": caller.user}
+        row = connection.execute(statement("cancel_sweep_live"), told).one()
+        asked += row.asked
+        if not row.waiting:
+            if waiting or asked:
+                record(connection, caller, Deed("cancel", "the sweep", sweep_id, team_id))
+            if waiting:
+                post_sweep_end(connection, sweep_id, rules, actor=caller.user)
+            return SweepCancelled(waiting, asked)
+    raise Conflict(f"sweep {sweep_id} is changing just now", remedy="try again")
 
 
 def _cancel_waiting(

@@ -14,10 +14,12 @@ from datetime import datetime
 from sqlalchemy import Engine, RowMapping, func, insert, select
 
 from sentinels.core.governing import PolicyVersion
+from sentinels.core.people import Deed
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.ports import Json
 from sentinels.core.scene import Scene
+from sentinels.db.audit import record
 from sentinels.db.engine import statement, transaction
 from sentinels.db.foresight import PostgresForesight
 from sentinels.db.tables import policies, teams
@@ -64,6 +66,7 @@ class PostgresPolicies:
             if (connection.execute(select(func.max(policies.c.id))).scalar() or 0) != seen:
                 return None
             row = connection.execute(added).mappings().one()
+            record(connection, actor, Deed("policy.apply", f"version {row['id']}"))
         with self._lock:
             self._read_at = float("-inf")
         return _version_of(row)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, RowMapping, func, select
 from sentinels.core.capacity import Resources, add
 from sentinels.core.dossier import Dossier, read_dossier
 from sentinels.core.errors import Ambiguous, NotFound
-from sentinels.core.job import JobId
+from sentinels.core.job import JobId, JobState
 from sentinels.core.notice import MESSENGER
 from sentinels.core.planning import LaneHead
 from sentinels.core.policy import CLASS_STEP, CurrentPolicy, Policy
@@ -34,13 +34,18 @@ from sentinels.core.reading import (
     Places,
     Pulse,
 )
+from sentinels.core.rights import Act
+from sentinels.core.sweeps import SweepView
 from sentinels.db import migrate
 from sentinels.db.engine import statement, transaction
+from sentinels.db.reach import within
 from sentinels.db.rows import lane_head_of, node_of, resources_of
-from sentinels.db.tables import job_events
+from sentinels.db.sweeps import read_sweep
+from sentinels.db.tables import job_events, jobs
 from sentinels.db.view_rows import (
-    attempt_of,
+    attempts_of,
     event_of,
+    held_of,
     job_of,
     job_ref_of,
     node_job_of,
@@ -109,13 +114,29 @@ class PostgresReading:
             labels=json.dumps(dict(wanted.labels)) if wanted.labels else None,
             sweep=wanted.sweep,
             team=wanted.team,
+            folded=wanted.folded,
             limit=limit,
         )
         return [row["id"] for row in rows]
 
+    def sweep(self, caller: Caller, sweep_id: JobId) -> SweepView | None:
+        """See ``Reading.sweep``."""
+        first = select(jobs.c.sweep_id).where(jobs.c.id == sweep_id, within(caller.reach(Act.SEE)))
+        with transaction(self._engine) as connection:
+            if connection.execute(first).scalar() is None:
+                return None
+            return read_sweep(connection, sweep_id)
+
+    def tallies(self, sweeps: Sequence[int]) -> Mapping[int, Mapping[JobState, int]]:
+        """See ``Reading.tallies``."""
+        found: dict[int, dict[JobState, int]] = defaultdict(dict)
+        for row in self._rows("tally_sweeps", sweeps=list(sweeps)) if sweeps else ():
+            found[row["sweep_id"]][JobState(row["state"])] = row["jobs"]
+        return found
+
     def attempts(self, job: JobRef) -> Sequence[AttemptView]:
         """See ``Reading.attempts``."""
-        return [attempt_of(row) for row in self._rows("read_attempts", job_id=job.id)]
+        return attempts_of(self._rows("read_attempts", job_id=job.id))
 
     def image_seen(self, job: JobRef) -> str | None:
         """See ``Reading.image_seen``."""
@@ -144,9 +165,11 @@ class PostgresReading:
         position = {row["job_id"]: row["position"] for row in rows if row["job_id"] is not None}
         return Places(rows[0]["waiting"], position)
 
-    def next_ids(self, caller: Caller, *, limit: int, team: str | None = None) -> Sequence[JobId]:
+    def next_ids(
+        self, caller: Caller, *, limit: int, team: str | None = None, folded: bool = False
+    ) -> Sequence[JobId]:
         """See ``Reading.next_ids``."""
-        asked = {"team_id": caller.seen_team, "team": team, "limit": limit}
+        asked = {"team_id": caller.seen_team, "team": team, "limit": limit, "folded": folded}
         rows = self._rows("read_next", **asked, **self._ageing())
         return [row["job_id"] for row in rows]
 
@@ -163,7 +186,7 @@ class PostgresReading:
     def held(self, ids: Sequence[int]) -> Mapping[int, Held]:
         """See ``Reading.held``."""
         rows = self._rows("read_deferred", ids=list(ids))
-        return {row["job_id"]: Held(row["not_before"], row["waits_for"]) for row in rows}
+        return {row["job_id"]: held_of(row) for row in rows}
 
     def nodes(self, caller: Caller) -> Sequence[NodeView]:
         """See ``Reading.nodes``."""

@@ -136,6 +136,7 @@ def live_attempt_of(row: RowMapping) -> LiveAttempt:
         cancel_actor=row["cancel_actor"] if row["cancel_requested_at"] else None,
         run=_run_of(row),
         leaves_for=row.get("leaves_for"),
+        avoids=frozenset(row.get("avoids", ())),
         audience=audience_of(row),
     )
 

@@ -1,4 +1,7 @@
-"""What has become of a sweep's jobs. Before: ``ends``, ``notices``. Next: ``read_sweep.sql``."""
+"""Sweeps as one: what has become of their jobs, and the end of all of them.
+
+Before: ``ends``, ``notices``, ``reading``. Next: ``read_sweep.sql``, ``cancel_sweep_waiting.sql``.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +29,6 @@ def read_sweep(connection: Connection, sweep_id: JobId) -> SweepView:
             Unsuccessful(JobId(job["id"]), JobState(job["state"]), job["params"] or {}, job["why"])
             for job in row["unsuccessful"]
         ],
+        definition=row["definition"] or {},
+        at_once=row["at_once"],
     )

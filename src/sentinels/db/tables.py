@@ -149,6 +149,17 @@ deferred = Table(
     Column("lane_id", Integer, nullable=False),
     moment("not_before"),
     Column("waits_for", JSONB, nullable=False, server_default="[]", comment="job ids"),
+    Column("sweep_id", BigInteger, comment="its sweep, where that has a limit"),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="its first job"),
+    Column("at_once", Integer, comment="null: any number"),
+    Column(
+        "definition", JSON, nullable=False, comment="sweep, samples and seed as they were pushed"
+    ),
 )
 
 jobs = Table(
@@ -220,6 +231,7 @@ attempts = Table(
     Column("peak_cpu_cores", Double),
     Column("dossier", JSONB),
     Column("leaves_for", BigInteger, comment="the job for which it was asked to leave"),
+    texts("avoids", comment="nodes that it keeps away from"),
     PrimaryKeyConstraint("job_id", "attempt"),
     Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),
     postgresql_with={"fillfactor": "80"},

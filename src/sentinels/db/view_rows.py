@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import RowMapping
 
 from sentinels.core.job import JobEvent, JobId, JobState, Reason
@@ -10,11 +12,14 @@ from sentinels.core.ports import JobRef
 from sentinels.core.reading import (
     AttemptView,
     EventView,
+    Held,
     JobView,
     NodeJob,
     NoticeView,
     Pulse,
+    SweepLimit,
 )
+from sentinels.core.retrying import difference
 from sentinels.core.rights import Holder
 from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_of
 
@@ -55,8 +60,13 @@ def job_of(row: RowMapping, policy: Policy) -> JobView:
     )
 
 
-def attempt_of(row: RowMapping) -> AttemptView:
-    """A row of ``read_attempts.sql``."""
+def attempts_of(rows: Sequence[RowMapping]) -> list[AttemptView]:
+    """The rows of ``read_attempts.sql``, each with how it differs from the one before it."""
+    before = (None, *rows)
+    return [_attempt_of(row, last) for row, last in zip(rows, before, strict=False)]
+
+
+def _attempt_of(row: RowMapping, before: RowMapping | None) -> AttemptView:
     return AttemptView(
         attempt=row["attempt"],
         live=row["live"],
@@ -73,7 +83,24 @@ def attempt_of(row: RowMapping) -> AttemptView:
         mlflow_url=row["mlflow_url"],
         usage=usage_of(row),
         resources=resources_of(row),
+        different=None if before is None else _difference(row, before),
     )
+
+
+def held_of(row: RowMapping) -> Held:
+    """A row of ``read_deferred.sql``."""
+    waits_for = {int(job_id): JobState(state) for job_id, state in row["waits_for"].items()}
+    limit = None
+    if row["sweep_id"] is not None:
+        limit = SweepLimit(
+            JobId(row["sweep_id"]), row["at_once"], row["live"] or 0, row["open"] or 0
+        )
+    return Held(row["not_before"], dict(sorted(waits_for.items())), limit)
+
+
+def _difference(row: RowMapping, before: RowMapping) -> str:
+    avoids = [node for node in row["avoids"] if node not in before["avoids"]]
+    return difference(resources_of(before), resources_of(row), avoids, _reason_of(before))
 
 
 def event_of(row: RowMapping, job_id: JobId) -> EventView:

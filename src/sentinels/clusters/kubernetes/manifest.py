@@ -291,7 +291,7 @@ def _affinity(placement: Placement, gpu_labels: Mapping[str, Sequence[str]]) -> 
     terms = _required(placement, gpu_labels)
     if terms:
         affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
-    if placement.node:
+    if placement.node and placement.node not in placement.avoids:
         there: Json = {"matchFields": [_by_name("In", placement.node)]}
         affinity["preferredDuringSchedulingIgnoredDuringExecution"] = [
             {"weight": 100, "preference": there}
@@ -300,9 +300,8 @@ def _affinity(placement: Placement, gpu_labels: Mapping[str, Sequence[str]]) -> 
 
 
 def _required(placement: Placement, gpu_labels: Mapping[str, Sequence[str]]) -> list[Json]:
-    kept: list[Json] = [
-        _by_name("NotIn", node) for node in placement.kept if node != placement.node
-    ]
+    closed = [*(node for node in placement.kept if node != placement.node), *placement.avoids]
+    kept: list[Json] = [_by_name("NotIn", node) for node in dict.fromkeys(closed)]
     elsewhere: Object = {"matchFields": kept} if kept else {}
     typed: list[Json] = [
         {

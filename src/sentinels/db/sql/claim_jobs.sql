@@ -18,10 +18,10 @@ popped AS (
 claimed AS (
     UPDATE jobs j SET state = 'dispatched', attempt = j.attempt + 1, reason = NULL
       FROM popped p WHERE j.id = p.job_id AND j.state = 'queued'
-    RETURNING j.id, j.attempt, p.lane_id, j.shape_id),
+    RETURNING j.id, j.attempt, p.lane_id, j.shape_id, j.avoids),
 opened AS (
-    INSERT INTO attempts (job_id, attempt, lane_id, shape_id, lease_until)
-    SELECT id, attempt, lane_id, shape_id, now() + make_interval(secs => :lease_seconds)
+    INSERT INTO attempts (job_id, attempt, lane_id, shape_id, avoids, lease_until)
+    SELECT id, attempt, lane_id, shape_id, avoids, now() + make_interval(secs => :lease_seconds)
       FROM claimed),
 told AS (
     INSERT INTO job_events (job_id, attempt, from_state, to_state, actor)

@@ -7,7 +7,7 @@ SELECT a.job_id, a.attempt, j.state, j.name, j.experiment, j.image, j.config, j.
        coalesce(a.lease_until < now(), false) AS lease_expired,
        extract(epoch FROM now() - coalesce(a.launched_at, a.claimed_at)) AS seconds_since_launch,
        j.submitted_at, j.cancel_requested_at, j.cancel_actor, a.mlflow_run_id, a.mlflow_url, a.outputs_url,
-       a.leaves_for
+       a.leaves_for, a.avoids
   FROM attempts a
   JOIN jobs j ON j.id = a.job_id
   JOIN users u ON u.id = j.user_id

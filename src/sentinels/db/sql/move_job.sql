@@ -1,8 +1,9 @@
 -- Move one job, if it is still in a state the move starts from and on the same attempt, and write
--- its event. No row back: somebody else moved it.
+-- its event. No row back: somebody else moved it. What is to be cancelled is not queued again.
 WITH before AS MATERIALIZED (
     SELECT id, state FROM jobs
      WHERE id = :job_id AND attempt = :attempt AND state = ANY(CAST(:allowed AS job_state[]))
+       AND (CAST(:target AS job_state) <> 'queued' OR cancel_requested_at IS NULL)
        FOR UPDATE),
 moved AS (
     UPDATE jobs j

@@ -1,4 +1,6 @@
--- Ids of jobs that the caller may see and that pass every filter given, newest first, below a cursor.
+-- Ids of jobs that the caller may see and that pass every filter given, newest first, below a cursor;
+-- folded: of each sweep only the newest that passes (the filters but for the state are the same for all
+-- of it).
 SELECT j.id
   FROM jobs j
  WHERE (CAST(:team_id AS int) IS NULL OR j.team_id = CAST(:team_id AS int))
@@ -12,4 +14,8 @@ SELECT j.id
         OR j.user_id = (SELECT u.id FROM users u WHERE u.name = CAST(:user_name AS text)))
    AND (CAST(:labels AS jsonb) IS NULL OR CAST(j.config->'labels' AS jsonb) @> CAST(:labels AS jsonb))
    AND (CAST(:sweep AS bigint) IS NULL OR j.sweep_id = CAST(:sweep AS bigint))
+   AND (NOT :folded OR j.sweep_id IS NULL OR NOT EXISTS (
+        SELECT FROM jobs o
+         WHERE o.sweep_id = j.sweep_id AND o.id > j.id
+           AND (CAST(:states AS job_state[]) IS NULL OR o.state = ANY(CAST(:states AS job_state[])))))
  ORDER BY j.id DESC LIMIT :limit

@@ -12,8 +12,9 @@ SELECT f.name, u.name AS user_name, t.name AS team, f.submitted_at,
        (SELECT jsonb_object_agg(state, number)
           FROM (SELECT state, count(*) AS number FROM members GROUP BY state) s) AS states,
        (SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.id), '[]') FROM unsuccessful b)
-           AS unsuccessful
+           AS unsuccessful, s.definition, s.at_once
   FROM jobs f
+  LEFT JOIN sweeps s ON s.id = f.id
   JOIN users u ON u.id = f.user_id
   JOIN teams t ON t.id = f.team_id
  WHERE f.id = :sweep_id

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
 
 import functions_framework
@@ -41,11 +42,12 @@ def _build(settings: Settings) -> EventFunction:
     failpoint = make_failpoint(settings.crash_at)
     queue = PostgresDispatchQueue(engine, lease_seconds=settings.lease_seconds)
     cluster = make_cluster(settings, failpoint)
+    settle = make_settle(
+        settings, queue, cluster, failpoint, actor="dispatch", tally=telemetry.tally
+    )
     ports = DispatchPorts(
         queue=queue,
-        settle=make_settle(
-            settings, queue, cluster, failpoint, actor="dispatch", tally=telemetry.tally
-        ),
+        settle=replace(settle, policy=policy),
         tracker=make_tracker(settings),
         tracker_url=settings.tracker_url,
         stopwatch=time.monotonic,

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import functions_framework
@@ -67,6 +67,7 @@ def _build(settings: Settings) -> EventFunction:
     cluster, outbox = make_cluster(settings, failpoint), PostgresOutbox(engine)
     store, meter = make_log_store(settings), make_meter(settings)
     vitals, telemetry = PostgresVitals(engine), Telemetry()
+    policy = PostgresPolicies(engine).current
     logs = LogReader(cluster, store, None, utc_now)
     recorder = Recorder(outbox, cluster, make_tracker(settings), settings.tracker_url, logs)
     couriers: dict[str, Courier] = {
@@ -77,16 +78,15 @@ def _build(settings: Settings) -> EventFunction:
     }
     telling = TellPorts(PostgresNotices(engine), make_messengers(settings), failpoint, time.sleep)
     teller = Teller(partial(tell_due, telling))
+    settle = make_settle(settings, queue, cluster, failpoint, actor="notify", tally=telemetry.tally)
     ports = NotifyPorts(
-        settle=make_settle(
-            settings, queue, cluster, failpoint, actor="notify", tally=telemetry.tally
-        ),
+        settle=replace(settle, policy=policy),
         deliver=DeliverPorts(outbox, couriers, failpoint),
         tell=teller.run,
         tell_soon=teller.start,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
-    survey = PostgresSurvey(engine, PostgresPolicies(engine).current)
+    survey = PostgresSurvey(engine, policy)
     ear = Ear(
         look=partial(workload_changed, ports),
         deliver=partial(deliver_due, ports),

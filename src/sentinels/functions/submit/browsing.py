@@ -19,6 +19,7 @@ from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.lacking import lacking
 from sentinels.functions.submit.placing import jobs_json, pages_of
 from sentinels.functions.submit.shaping import attempt_json, event_json, node_json, notice_json
+from sentinels.functions.submit.sweeping import tallies_json
 
 _LIVE_LIMIT = 500
 
@@ -31,7 +32,8 @@ def list_jobs(ask: Ask) -> Response:
     )
     shown = ask.door.reading.jobs(ask.caller, ids[:limit])
     following = cursor_of(ids[limit - 1]) if len(ids) > limit else None
-    return reply({"jobs": jobs_json(ask.door, shown), "next_cursor": following})
+    sweeps = tallies_json(ask.door, shown) if _folded(ask) else []
+    return reply({"jobs": jobs_json(ask.door, shown), "sweeps": sweeps, "next_cursor": following})
 
 
 def show_job(ask: Ask) -> Response:
@@ -64,7 +66,8 @@ def list_events(ask: Ask) -> Response:
 def show_queue(ask: Ask) -> Response:
     """The waiting jobs in order, the running ones, and the nodes."""
     reading, caller, team = ask.door.reading, ask.caller, ask.query.word("team")
-    following = reading.next_ids(caller, limit=ask.query.number("limit"), team=team)
+    folded, limit = _folded(ask), ask.query.number("limit")
+    following = reading.next_ids(caller, limit=limit, team=team, folded=folded)
     live = reading.live_ids(caller, limit=_LIVE_LIMIT, team=team)
     found = {job.id: job for job in reading.jobs(caller, [*following, *live])}
     waiting = [found[i] for i in following if i in found and found[i].state is JobState.QUEUED]
@@ -72,6 +75,7 @@ def show_queue(ask: Ask) -> Response:
     return reply(
         {
             "waiting": jobs_json(ask.door, waiting),
+            "sweeps": tallies_json(ask.door, waiting) if folded else [],
             "total": _total(ask),
             "running": jobs_json(ask.door, running),
             "nodes": [node_json(node) for node in reading.nodes(caller)],
@@ -108,7 +112,12 @@ def filter_of(ask: Ask) -> JobFilter:
         labels=dict(_label(text) for text in ask.query.every("label")),
         sweep=ask.query.maybe("sweep"),
         team=ask.query.word("team") or None,
+        folded=_folded(ask),
     )
+
+
+def _folded(ask: Ask) -> bool:
+    return ask.query.word("fold") == "true"
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sentinels.core.job import JobState
 from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_duration
-from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView
+from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, SweepLimit
 from sentinels.functions.submit.door import FrontDoor
 from sentinels.functions.submit.shaping import job_json
 
@@ -69,7 +69,19 @@ def _why(answer: Answer | None) -> str | None:
 
 def _why_held(held: Held, now: datetime) -> str:
     if held.waits_for:
-        ids = [str(job_id) for job_id in held.waits_for]
-        return f"starts after job{'s' if len(ids) > 1 else ''} {' and '.join(ids)}"
+        jobs = [f"{job_id} ({state})" for job_id, state in held.waits_for.items()]
+        return f"starts after job{'s' if len(jobs) > 1 else ''} {' and '.join(jobs)}"
     seconds = math.ceil((held.not_before - now).total_seconds()) if held.not_before else 0
-    return f"retries in {format_duration(seconds)}" if seconds > 0 else "is about to be queued"
+    if seconds > 0:
+        return f"retries in {format_duration(seconds)}"
+    limit = held.limit
+    if limit is not None and limit.open >= limit.at_once:
+        return _why_limited(limit)
+    return "is about to be queued"
+
+
+def _why_limited(limit: SweepLimit) -> str:
+    in_line = limit.open - limit.live
+    others = f", {in_line} {'is' if in_line == 1 else 'are'} in line" if in_line else ""
+    run = "runs" if limit.live == 1 else "run"
+    return f"its sweep may have {limit.at_once} at once: {limit.live} {run}{others}"

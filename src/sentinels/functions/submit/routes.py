@@ -2,8 +2,8 @@
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
 ``bumping``, ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``,
-``measuring``, ``asking``, ``choosing``, ``admitting``, ``auditing``, ``governing``, ``health``;
-``openapi`` for the document.
+``measuring``, ``asking``, ``choosing``, ``sweeping``, ``admitting``, ``auditing``, ``governing``,
+``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from sentinels.functions.submit import (
     pushing,
     rerunning,
     retiring,
+    sweeping,
     usage,
 )
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
@@ -62,6 +63,11 @@ _AGAIN = Param(
 _WAIT = Param("wait", "Seconds to wait for news at most.", 0, WAIT_LIMIT, 0, decimal=True)
 
 _TEAM = Param("team", "Only this team's; an operator sees every team's.")
+_FOLD = Param(
+    "fold",
+    "true: of each sweep only one job, and the sweep's counts under sweeps.",
+    choices=("true", "false"),
+)
 
 
 def _limit(default: int, high: int) -> Param:
@@ -110,6 +116,7 @@ _FILTERS = (
     _TEAM,
     Param("label", "Only jobs with this label, as name=value.", repeats=True),
     Param("sweep", "Only the sweep with this first job.", 1, _LARGEST),
+    _FOLD,
     _limit(50, 500),
     Param("cursor", "next_cursor of the page before."),
 )
@@ -178,6 +185,20 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         {200: "Cancelled"},
     ),
     Route(
+        "GET",
+        "/v1/sweeps/{ref}",
+        "Show a sweep, by any of its jobs: what was swept and what became of it.",
+        sweeping.show_sweep,
+        {200: "Sweep"},
+    ),
+    Route(
+        "POST",
+        "/v1/sweeps/{ref}/cancel",
+        "Cancel what waits of a sweep, all or none, and ask for the end of what is live of it.",
+        sweeping.cancel_whole,
+        {200: "SweepCancelled"},
+    ),
+    Route(
         "POST",
         "/v1/jobs/{ref}/rerun",
         "Push what a job was, with changes, on exactly the image that it ran.",
@@ -208,7 +229,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         "The team's waiting jobs in order, its live ones, the nodes; for operators every team's.",
         browsing.show_queue,
         {200: "Queue"},
-        (_limit(50, 500), _TEAM),
+        (_limit(50, 500), _TEAM, _FOLD),
     ),
     Route("GET", "/v1/nodes", "The cluster's nodes.", browsing.list_nodes, {200: "Nodes"}),
     Route(

@@ -131,6 +131,7 @@ _ATTEMPT: dict[str, Schema] = {
     "resources": _object(
         {"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)}
     ),
+    "different": {**_or_null(_TEXT), "description": "From the attempt before it, and why."},
     "usage": _USED,
     "mlflow_run_id": _or_null(_TEXT),
     "mlflow_url": _or_null(_TEXT),
@@ -332,6 +333,43 @@ _USAGE: dict[str, Schema] = {
     },
 }
 
+_STATES: Schema = {
+    "type": "object",
+    "additionalProperties": _WHOLE,
+    "description": "How many jobs are in each state.",
+}
+_TALLIES: Schema = {
+    **_list_of(_object({"sweep": _WHOLE, "jobs": _WHOLE, "states": _STATES})),
+    "description": "Of what was folded: each sweep's counts.",
+}
+_SWEEP: dict[str, Schema] = {
+    "sweep": {**_WHOLE, "description": "Its first job."},
+    "name": _TEXT,
+    "user": _TEXT,
+    "team": _TEXT,
+    "jobs": _WHOLE,
+    "states": _STATES,
+    "at_once": {**_or_null(_WHOLE), "description": "How many may be live or in line at once."},
+    "definition": {**_MAP, "description": "What was swept, in the config's words."},
+    "submitted_at": _MOMENT,
+    "finished_at": _or_null(_MOMENT),
+    "members": _list_of(
+        _object(
+            {
+                "id": _WHOLE,
+                "state": _STATE,
+                "reason": _REASON,
+                "message": _or_null(_TEXT),
+                "params": {**_MAP, "description": "Those that vary."},
+                "attempt": _WHOLE,
+                "submitted_at": _MOMENT,
+                "started_at": _or_null(_MOMENT),
+                "finished_at": _or_null(_MOMENT),
+            }
+        )
+    ),
+}
+
 _FAULT: dict[str, Schema] = {
     "field": _TEXT,
     "message": _TEXT,
@@ -523,7 +561,17 @@ SCHEMAS: dict[str, Schema] = {
             },
         }
     ),
-    "Jobs": _object({"jobs": _list_of(_named("Job")), "next_cursor": _or_null(_TEXT)}),
+    "Jobs": _object(
+        {"jobs": _list_of(_named("Job")), "sweeps": _TALLIES, "next_cursor": _or_null(_TEXT)}
+    ),
+    "Sweep": _object(_SWEEP),
+    "SweepCancelled": _object(
+        {
+            "cancelled": {**_WHOLE, "description": "How many waited."},
+            "requested": {**_WHOLE, "description": "How many were live and are being stopped."},
+            "sweep": _named("Sweep"),
+        }
+    ),
     "Attempt": _object(_ATTEMPT),
     "Events": _object({"events": _list_of(_object(_EVENT))}),
     "Log": _object(_LOG),
@@ -560,6 +608,7 @@ SCHEMAS: dict[str, Schema] = {
     "Queue": _object(
         {
             "waiting": _list_of(_named("Job")),
+            "sweeps": _TALLIES,
             "total": _COUNT,
             "running": _list_of(_named("Job")),
             "nodes": _list_of(_named("Node")),

@@ -39,7 +39,7 @@ def job_json(job: JobView, queue: Json, links: Json) -> dict[str, Json]:
         "state": job.state.value,
         "reason": job.reason.value if job.reason else None,
         "reason_class": job.reason.reason_class.value if job.reason else None,
-        "message": _message(job),
+        "message": message_of(job),
         "priority": job.priority,
         "attempt": job.attempt,
         "resources": request_json(job.resources),
@@ -82,6 +82,7 @@ def attempt_json(attempt: AttemptView, pages: RunPages | None) -> dict[str, Json
         "finished_at": time_json(attempt.finished_at),
         "outputs": _outputs(attempt),
         "resources": request_json(attempt.resources),
+        "different": attempt.different,
         "usage": usage_json(attempt.usage),
         "mlflow_run_id": attempt.mlflow_run_id,
         "mlflow_url": pages.run if pages else None,
@@ -167,7 +168,8 @@ def time_json(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat() if moment else None
 
 
-def _message(job: JobView) -> str | None:
+def message_of(job: JobView) -> str | None:
+    """What is to be said of the state that a job is in."""
     if job.state in LIVE_STATES:
         asked = f"cancel asked for by {job.cancel_actor}; its workload is ending"
         return asked if job.cancel_requested_at else None
