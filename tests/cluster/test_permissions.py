@@ -36,7 +36,11 @@ Right = tuple[str, str, str]
 """API group, resource, verb."""
 
 EVERYWHERE: dict[str, set[Right]] = {
-    "submit": {("", "nodes", "list"), ("", "pods", "list")},
+    "submit": {
+        ("", "nodes", "list"),
+        ("", "pods", "list"),
+        ("authentication.k8s.io", "tokenreviews", "create"),
+    },
     "dispatch": {
         ("", "nodes", "get"),
         ("", "nodes", "list"),

@@ -236,7 +236,8 @@ def _deed_of_user(before: RowMapping | None, after: RowMapping) -> Deed:
     detail: dict[str, Json] = {
         "team": after["team"],
         "role": after["role"],
-        "before": None if before is None else {"team": before["team"], "role": before["role"]},
+        "team_before": None if before is None else before["team"],
+        "role_before": None if before is None else before["role"],
     }
     return Deed("user.set", after["user_name"], team_id=after["team_id"], detail=detail)
 
