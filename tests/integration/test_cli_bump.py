@@ -149,6 +149,7 @@ def test_programs_get_the_whole(busy: Desk, ann: Person) -> None:
         {"priority": "urgent", "labels": {}},
         {"priority": "urgent", "labels": {"a": 1}},
         {"priority": "urgent", "labels": {"a": "\u0000"}},
+        {"priority": "urgent", "labels": {"\u0000": "a"}},
         {"priority": "urgent", "user": ""},
         {"priority": "urgent", "user": "ann", "more": 1},
     ],

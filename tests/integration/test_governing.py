@@ -124,6 +124,15 @@ def test_every_fault_of_a_file_is_told_with_its_line_and_nothing_is_changed(
     assert PostgresPolicies(engine).versions(limit=1) == []
 
 
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "\n \n"])
+def test_what_is_no_policy_changes_nothing(terminal: Terminal, engine: Engine, text: str) -> None:
+    PostgresPolicies(engine).apply({"ageing": {"at_most": 10}}, actor="bob", seen=0)
+    _, complaint = terminal.type("policy", "apply", write(terminal, text), code=2)
+    assert complaint.startswith("error: nothing was applied; 1 fault:\n")
+    terminal.type("policy", "apply", "nowhere.yaml", code=2)
+    assert PostgresPolicies(engine).current().ageing_limit == 10
+
+
 def test_a_change_of_a_version_that_is_not_the_newest_changes_nothing(
     terminal: Terminal, engine: Engine
 ) -> None:

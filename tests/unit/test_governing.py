@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import given
+
+from sentinels.core.errors import InvalidPolicy
 from sentinels.core.governing import USUAL, differences
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.policy_writing import document_of
 from sentinels.core.ports import Json
-from tests.unit.test_policy_reading import WHOLE
+from tests.unit.test_policy_reading import _JSON, WHOLE
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,13 @@ from tests.unit.test_policy_reading import WHOLE
 )
 def test_a_policy_spelled_out_is_read_as_the_same_policy(policy: Policy) -> None:
     assert read_policy(document_of(policy)) == policy
+
+
+@given(_JSON)
+def test_whatever_is_read_is_read_as_the_same_when_spelled_out(document: object) -> None:
+    with suppress(InvalidPolicy):
+        policy = read_policy(document)
+        assert read_policy(document_of(policy)) == policy
 
 
 def test_what_only_says_the_usual_is_no_difference() -> None:

@@ -126,6 +126,13 @@ def test_a_time_limit_must_be_given_where_there_is_a_greatest_and_no_usual_one()
     assert [fault.message for fault in limit_faults(None, policy)] == ["is needed here"]
 
 
+@pytest.mark.parametrize("name", ["", "a\u0000", "a\u202e", "x" * 201])
+@pytest.mark.parametrize("where", ["classes", "access", "teams"])
+def test_names_are_text_that_can_be_shown(where: str, name: str) -> None:
+    with pytest.raises(InvalidSubmission):
+        read_policy({where: {name: 1 if where == "classes" else {}}})
+
+
 FAULTY = {
     "clases": {},
     "classes": {"a": 1, "b": 1, "c": "x", "d": -1},

@@ -98,10 +98,17 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def _tell(seen: Row) -> None:
-    for job in rows(seen, "jobs"):
-        say(f"job {job['job']} {job['name']}: {job['was']} → {seen['priority']}{_moves(job)}")
-    for left in rows(seen, "left"):
-        note(f"job {left['job']} {left['why']}")
+    jobs, left = rows(seen, "jobs"), rows(seen, "left")
+    bumped = (
+        f"job {job['job']} {job['name']}: {job['was']} → {seen['priority']}{_moves(job)}"
+        for job in jobs
+    )
+    for line in _first([*bumped]):
+        say(line)
+    for line in _first([f"job {each['job']} {each['why']}" for each in left]):
+        note(line)
+    if not jobs:
+        return
     if seen.get("unforeseen"):
         note(f"of {seen['unforeseen']} of them nobody can say when they start, nor whom they delay")
     delayed, count = rows(seen, "delayed"), seen.get("delayed_count")
@@ -112,6 +119,11 @@ def _tell(seen: Row) -> None:
     show_rows(delayed[:_SHOWN], _DELAYED, Output.TABLE, empty="")
     if len(delayed) > _SHOWN:
         say(f"… and {int(str(count)) - _SHOWN} more")
+
+
+def _first(lines: Sequence[str]) -> Sequence[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"… and {more} more"] if more > 0 else lines
 
 
 def _moves(job: Row) -> str:

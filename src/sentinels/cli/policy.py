@@ -25,7 +25,7 @@ from sentinels.cli.show import (
     show_value,
 )
 from sentinels.cli.times import local, to_the_minute
-from sentinels.core.errors import InvalidPolicy, InvalidRequest, InvalidSubmission
+from sentinels.core.errors import Fault, InvalidPolicy, InvalidRequest, InvalidSubmission
 
 app = typer.Typer(
     add_completion=False,
@@ -119,8 +119,11 @@ def _read(file: str) -> Json:
     from sentinels.core.config_file import parse_config_text
     from sentinels.core.policy_reading import read_policy
 
+    text = read_text(file, remedy="name it: sentinels policy apply FILE")
+    if not text.strip():
+        raise InvalidPolicy([Fault(file, "is empty", remedy="the usual policy is {}")])
     try:
-        parsed = parse_config_text(read_text(file, remedy="name it: sentinels policy apply FILE"))
+        parsed = parse_config_text(text)
     except InvalidSubmission as invalid:
         raise InvalidPolicy(invalid.faults) from invalid
     faults, document = list(parsed.faults), dict(parsed.data)

@@ -103,6 +103,15 @@ def _shown(value: object) -> str:
     return str(value)
 
 
+def _named(faults: Faults, path: str, value: object) -> Mapping[str, object]:
+    """A mapping whose keys are names that people gave."""
+    found = faults.mapping(path, value)
+    for name in found:
+        if faults.text(joined(path, name), name, limit=_NAME_LIMIT) == "":
+            faults.add(path, "has a name that is empty")
+    return found
+
+
 def _part(
     faults: Faults, given: Mapping[str, object], key: str, known: Sequence[str]
 ) -> Mapping[str, object]:
@@ -115,7 +124,7 @@ def _read_classes(faults: Faults, value: object) -> Mapping[str, int]:
     if value is None:
         return PRIORITY_CLASSES
     found: dict[str, int] = {}
-    for name, number in faults.mapping("classes", value).items():
+    for name, number in _named(faults, "classes", value).items():
         path = joined("classes", name)
         read = faults.whole(path, number, low=0, high=1000)
         if read in found.values():
@@ -170,13 +179,13 @@ def _pattern(faults: Faults, path: str, given: Mapping[str, object], key: str) -
 def _read_labels(faults: Faults, path: str, value: object) -> Mapping[str, str | None]:
     return {
         name: None if pattern is None else faults.text(joined(path, name), pattern, limit=63)
-        for name, pattern in faults.mapping(path, value).items()
+        for name, pattern in _named(faults, path, value).items()
     }
 
 
 def _read_access(faults: Faults, value: object, classes: Mapping[str, int]) -> Mapping[str, Access]:
     found = {}
-    for name, item in faults.mapping("access", value).items():
+    for name, item in _named(faults, "access", value).items():
         path = joined("access", name)
         _read_class(faults, path, name, classes)
         given = faults.mapping(path, item)
@@ -201,7 +210,7 @@ def _names(faults: Faults, path: str, value: object) -> frozenset[str]:
 def _read_teams(faults: Faults, value: object) -> Mapping[str, TeamPolicy]:
     return {
         name: _read_team(faults, joined("teams", name), item)
-        for name, item in faults.mapping("teams", value).items()
+        for name, item in _named(faults, "teams", value).items()
     }
 
 
@@ -230,7 +239,7 @@ def _read_quota(faults: Faults, path: str, value: object) -> Quota:
         return faults.whole(f"{path}.{key}", given[key], low=0, high=_LARGEST)
 
     cpu, memory = given.get("cpu"), given.get("memory")
-    types = faults.mapping(f"{path}.gpu_types", given.get("gpu_types"))
+    types = _named(faults, f"{path}.gpu_types", given.get("gpu_types"))
     read = {
         name: faults.whole(f"{path}.gpu_types.{name}", number, low=0, high=_LARGEST)
         for name, number in types.items()

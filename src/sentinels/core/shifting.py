@@ -16,8 +16,8 @@ from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead
 from sentinels.core.scene import Scene, Waiting
 
-STEPS = 500
-"""Ends that are looked at in each of the two futures."""
+STEPS = 300
+"""Ends that are looked at in each future, closely: looked at coarsely, each would err otherwise."""
 _NOTICEABLE = 60.0
 """Seconds; a start that moves by less has not moved."""
 
@@ -57,26 +57,68 @@ class Shift:
         return self.place_before != self.place_after or abs(self.later) >= _NOTICEABLE
 
 
+@dataclass(slots=True)
+class _Future:
+    """What is foreseen of a scene; ``until`` is how far that goes, None: to the end of all that can
+    be foreseen.
+    """
+
+    starts: Mapping[int, Start]
+    until: datetime | None = None
+
+    def at(self, job_id: int) -> datetime | None:
+        """When the job starts."""
+        return self.starts[job_id].at if job_id in self.starts else None
+
+    def tells_of(self, job_id: int, start: datetime | None) -> bool:
+        """Whether it goes far enough to know a job that starts then in another future."""
+        if start is None or job_id in self.starts or self.until is None:
+            return True
+        return start < self.until
+
+
+@dataclass(slots=True)
+class _Steps:
+    """So many; ``over`` once there was a wish for one more."""
+
+    left: int
+    over: bool = False
+
+    def more(self) -> bool:
+        """Whether to go on."""
+        self.left, self.over = self.left - 1, self.left <= 0
+        return not self.over
+
+
 def shifts(before: Scene, after: Scene, *, steps: int = STEPS) -> list[Shift]:
-    """Every job that waits in the one or the other, those that are delayed most first."""
-    old, new = foresee(before, look=Look(steps=steps)), foresee(after, look=Look(steps=steps))
-    old_places, new_places = _places(old), _places(new)
-    teams = {lane.lane_id: lane.team for lane in (*before.lanes, *after.lanes)}
-    jobs = {each.job_id: each for each in (*before.waiting, *after.waiting)}
+    """Every waiting job that both futures tell of, those that are delayed most first."""
+    old, new = _foreseen(before, steps), _foreseen(after, steps)
+    places = [{job_id: place for place, job_id in enumerate(each.starts, 1)} for each in (old, new)]
+    teams = {lane.lane_id: lane.team for lane in before.lanes}
     found = [
         Shift(
             job_id=job.job_id,
             user=job.user,
-            team=teams[job.lane_id],
-            before=_at(old, job.job_id),
-            after=_at(new, job.job_id),
-            place_before=old_places.get(job.job_id),
-            place_after=new_places.get(job.job_id),
+            team=teams.get(job.lane_id, ""),
+            before=old.at(job.job_id),
+            after=new.at(job.job_id),
+            place_before=places[0].get(job.job_id),
+            place_after=places[1].get(job.job_id),
         )
-        for job in jobs.values()
-        if job.lane_id in teams
+        for job in before.waiting
+        if old.tells_of(job.job_id, new.at(job.job_id))
+        and new.tells_of(job.job_id, old.at(job.job_id))
     ]
     return sorted(found, key=lambda shift: (-shift.later, shift.job_id))
+
+
+def _foreseen(scene: Scene, most: int) -> _Future:
+    steps = _Steps(most)
+    starts = foresee(scene, look=Look(steps=most + 1, go_on=steps.more))
+    return _Future(
+        starts,
+        max((each.at for each in starts.values()), default=scene.now) if steps.over else None,
+    )
 
 
 def moved(scene: Scene, jobs: Collection[int], priority: int) -> Scene:
@@ -97,11 +139,3 @@ def moved(scene: Scene, jobs: Collection[int], priority: int) -> Scene:
 
 def _key(lane: LaneHead) -> tuple[str, int, Resources]:
     return lane.team, lane.priority, lane.resources
-
-
-def _places(starts: Mapping[int, Start]) -> dict[int, int]:
-    return {job_id: place for place, job_id in enumerate(starts, start=1)}
-
-
-def _at(starts: Mapping[int, Start], job_id: int) -> datetime | None:
-    return starts[job_id].at if job_id in starts else None

@@ -73,7 +73,12 @@ def _filter(key: str, value: object) -> JobFilter | None:
         return JobFilter(states, sweep=value) if 1 <= value <= _LARGEST else None
     if key == "user" and _is_text(value):
         return JobFilter(states, user=str(value))
-    if key == "labels" and isinstance(value, dict) and value and _are_texts([*value.values()]):
+    if (
+        key == "labels"
+        and isinstance(value, dict)
+        and value
+        and _are_texts([*value, *value.values()])
+    ):
         return JobFilter(states, labels=value)
     return None
 
