@@ -112,7 +112,7 @@ class Settings:
     """How long a registry may not answer before the attempt is given up and queued again."""
     insecure_registries: str = ""
     """Registries that are asked over HTTP at push, as ``host:port``, with commas between."""
-    unchecked_registries: str = "dev.local,kind.local,ko.local"
+    unchecked_registries: str = "localhost,dev.local,kind.local,ko.local"
     """Registries that are not asked at push, likewise: their images are only on the nodes; ``*``:
     none is asked.
     """

@@ -372,6 +372,19 @@ def test_a_deleted_experiment_is_restored_also_if_it_was_known_before(
             assert again.run_id in raw.active_runs(opened.experiment_id)
 
 
+def test_an_experiment_is_new_there_or_deleted_and_looking_changes_nothing(
+    tracker: MlflowTracker, raw: RawMlflow
+) -> None:
+    request = request_for(experiment="quote ' and < and / in it")
+    assert tracker.deleted(request.experiment) is None
+    assert tracker.deleted(request.experiment) is None
+    opened = tracker.open_run(request)
+    assert tracker.deleted(request.experiment) is False
+    raw.post("experiments/delete", experiment_id=opened.experiment_id)
+    assert tracker.deleted(request.experiment) is True
+    assert tracker.deleted(request.experiment) is True
+
+
 def test_an_experiment_that_keeps_its_files_elsewhere_is_refused_with_the_way_out(
     tracker: MlflowTracker, raw: RawMlflow
 ) -> None:

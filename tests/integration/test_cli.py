@@ -168,8 +168,8 @@ def test_cancelling_twice_says_so(terminal: Terminal, train: Path) -> None:
 def test_waiting_tells_how_it_ended_by_its_exit_code(
     terminal: Terminal, train: Path, desk: Desk
 ) -> None:
-    terminal.type("push", str(train))
-    terminal.type("push", str(train))
+    terminal.type("push", str(train), "--again")
+    terminal.type("push", str(train), "--again")
     desk.tick()
     desk.cluster.seen[ref(1)] = finished()
     desk.cluster.seen[ref(2)] = finished(Reason.EXITED_NONZERO, exit_code=3)

@@ -372,7 +372,8 @@ def dossier(state: str = "failed", **more: object) -> Json:
 def pushed(*jobs: Json, replayed: bool = False) -> Json:
     """The answer to a push."""
     found = list(jobs) or [job()]
-    return {"jobs": found, "replayed": replayed, "queue": {"position": 3, "waiting": 9}}
+    told = {"replayed": replayed, "same": False, "warnings": []}
+    return {"jobs": found, **told, "queue": {"position": 3, "waiting": 9}}
 
 
 def piece(

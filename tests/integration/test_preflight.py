@@ -201,7 +201,7 @@ def test_a_person_sees_each_check_and_how_to_mend_it(terminal: Terminal, desk: D
     assert "✔ data        digits: in the data store" in good
     assert note == "nothing was pushed\n"
     bad, _ = terminal.type(*words, "trian.py", code=2)
-    assert "✘ program     command there is no trian.py in the directory" in bad
+    assert "✘ program     command: there is no trian.py in the directory" in bad
     assert "→ did you mean train.py?" in bad
     assert "✔ data" in bad
     listed = json.loads(terminal.type(*words[:-3], "-o", "json")[0])

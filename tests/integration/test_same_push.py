@@ -90,6 +90,12 @@ def test_what_has_ended_can_be_pushed_anew(desk: Desk, state: JobState) -> None:
     assert again(desk).job_ids == fresh.job_ids
 
 
+def test_what_is_being_cancelled_can_be_pushed_anew(desk: Desk) -> None:
+    [job_id] = again(desk).job_ids
+    desk.change("UPDATE jobs SET cancel_requested_at = now() WHERE id = :id", id=job_id)
+    assert not again(desk).same
+
+
 def test_a_sweep_is_the_same_until_its_last_job_has_ended(desk: Desk) -> None:
     jobs = again(desk, sweep=SWEEP).job_ids
     for job_id, same in zip(jobs, (True, False), strict=True):

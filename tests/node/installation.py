@@ -123,7 +123,7 @@ class Installation:
 
     def push(self, *words: str) -> list[int]:
         """Push; the ids."""
-        return [int(word) for word in self.sentinels("push", "--quiet", *words).split()]
+        return [int(word) for word in self.sentinels("push", "--again", "--quiet", *words).split()]
 
     def await_end(self, job_id: int, *, seconds: float = 90) -> Json:
         """The job, once it has ended."""

@@ -66,10 +66,19 @@ def test_a_registry_that_does_not_answer_costs_no_try_of_the_users(town: Town) -
     town.sentinels("cancel", str(job_id))
 
 
-def test_a_secret_that_is_not_there(town: Town) -> None:
-    job = town.await_end(
-        town.push(SHELL_IMAGE, *SMALL, "--secret", "TOKEN=hub/token", *shell("true"))
-    )
+def test_a_secret_that_is_not_there_is_refused_at_push(town: Town) -> None:
+    words = ("--secret", "TOKEN=nowhere/token", *shell("true"))
+    said = town.sentinels("push", SHELL_IMAGE, *SMALL, *words, code=2)
+    assert "there is no secret nowhere" in said
+
+
+def test_a_secret_that_is_gone_when_the_job_starts(town: Town) -> None:
+    town.kubectl("create", "secret", "generic", "hub", "--from-literal=token=word")
+    before = town.push(SHELL_IMAGE, *SMALL, *shell("sleep 3"))
+    words = ("--after", str(before), "--secret", "TOKEN=hub/token", *shell("true"))
+    job_id = town.push(SHELL_IMAGE, *SMALL, *words)
+    town.kubectl("delete", "secret", "hub")
+    job = town.await_end(job_id)
     assert (job["state"], job["reason"]) == ("failed", "config_missing")
     assert "hub" in job["message"]
     assert "hub" in town.notice(job["id"], "failed")

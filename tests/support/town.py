@@ -62,7 +62,10 @@ class Town:
 
     def sweep(self, image: str, *words: str) -> list[int]:
         """Push; the ids."""
-        return [int(word) for word in self.sentinels("push", image, "--quiet", *words).split()]
+        return [
+            int(word)
+            for word in self.sentinels("push", image, "--again", "--quiet", *words).split()
+        ]
 
     def job(self, job_id: int) -> Json:
         """The job as ``status -o json`` has it."""

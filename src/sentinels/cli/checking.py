@@ -9,7 +9,7 @@ from __future__ import annotations
 import typer
 
 from sentinels.cli.client import Client, Json
-from sentinels.cli.problems import USAGE
+from sentinels.cli.problems import USAGE, fault_from, fault_lines
 from sentinels.cli.show import Output, Row, note, rows, say, show_value
 
 _MARKS = {"ok": "✔", "warning": "!", "failed": "✘"}
@@ -29,12 +29,9 @@ def show_checks(body: Json, output: Output) -> None:
 
 
 def _tell(check: Row) -> None:
-    head = f"{_MARKS.get(str(check['standing']), '?')} {check['name']!s:<11}"
-    faults = rows(check, "faults")
-    if not faults:
-        say(f"{head} {check['said']}")
-    for fault in faults:
-        value = f": {fault['value']}" if fault.get("value") else ""
-        say(f"{head} {fault['field']}{value} {fault['message']}")
-        if fault.get("remedy"):
-            say(f"    → {fault['remedy']}")
+    mark = f"{_MARKS.get(str(check['standing']), '?')} {check['name']!s:<11}"
+    faults = [line for fault in rows(check, "faults") for line in fault_lines(fault_from(fault))]
+    first, *more = faults or [str(check["said"])]
+    say(f"{mark} {first}")
+    for line in more:
+        say(f"  {line}" if line.startswith("  ") else f"{mark} {line}")

@@ -69,7 +69,7 @@ def from_answer(status: int, problem: Mapping[str, object]) -> SentinelsError:
     kind = _BY_STATUS.get(status, Unavailable)
     faults = problem.get("faults")
     if kind is InvalidSubmission and isinstance(faults, list) and faults:
-        return InvalidSubmission([_fault(fault) for fault in faults])
+        return InvalidSubmission([fault_from(fault) for fault in faults])
     if kind is InvalidSubmission:
         kind = InvalidRequest
     candidates = problem.get("candidates")
@@ -85,19 +85,21 @@ def _lines(error: SentinelsError) -> list[str]:
     if isinstance(error, InvalidSubmission):
         count = len(error.faults)
         head = f"error: nothing was {error.undone}; {count} fault{'s' if count != 1 else ''}:"
-        return [head, *[line for fault in error.faults for line in _fault_lines(fault)]]
+        return [head, *[f"  {line}" for fault in error.faults for line in fault_lines(fault)]]
     lines = [f"error: {printable(str(error))}"]
     return [*lines, f"  → {printable(error.remedy)}"] if error.remedy else lines
 
 
-def _fault_lines(fault: Fault) -> list[str]:
+def fault_lines(fault: Fault) -> list[str]:
+    """What is wrong, and what to do, a line each."""
     place = f"line {fault.line}: " if fault.line else ""
     value = f" (it is {printable(fault.value)})" if fault.value else ""
-    lines = [f"  {place}{printable(fault.field)}: {printable(fault.message)}{value}"]
-    return [*lines, f"    → {printable(fault.remedy)}"] if fault.remedy else lines
+    lines = [f"{place}{printable(fault.field)}: {printable(fault.message)}{value}"]
+    return [*lines, f"  → {printable(fault.remedy)}"] if fault.remedy else lines
 
 
-def _fault(told: object) -> Fault:
+def fault_from(told: object) -> Fault:
+    """A fault as an answer has it."""
     given = told if isinstance(told, dict) else {}
     line = given.get("line")
     return Fault(
