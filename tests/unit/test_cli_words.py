@@ -102,7 +102,10 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "gpu": 1,
         "gpu_type": "a100",
         "param": ["C=0.1", "solver=lbfgs", "fast=true"],
-        "sweep": ["depth=1,2"],
+        "sweep": ["depth=1,2", "lr=1e-5..0.1:log"],
+        "samples": 5,
+        "seed": 7,
+        "at_once": 2,
         "env": ["A=b=c"],
         "secret": ["T=hf/token"],
         "data": ["digits/train"],
@@ -111,6 +114,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "after": [41],
         "retry_oom": "x2,16Gi,3",
         "retry_exit": ["33=3"],
+        "retry_pattern": ["ECC error=2,avoid", "NCCL=3"],
         "retry_backoff": "30s..10m",
         "notify_on": ["failed"],
         "notify_channel": ["#vision"],
@@ -125,7 +129,10 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "args": ["--fast"],
         "resources": {"cpu": "2", "memory": "4Gi", "gpu": 1, "gpu_type": "a100"},
         "params": {"C": 0.1, "solver": "lbfgs", "fast": True},
-        "sweep": {"depth": [1, 2]},
+        "sweep": {"depth": [1, 2], "lr": {"min": 1e-5, "max": 0.1, "scale": "log"}},
+        "samples": 5,
+        "seed": 7,
+        "at_once": 2,
         "env": {"A": "b=c"},
         "secrets": {"T": "hf/token"},
         "data": ["digits/train"],
@@ -135,6 +142,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         "retry": {
             "oom": {"memory": "x2", "max": "16Gi", "tries": 3},
             "exit": {"33": 3},
+            "pattern": {"ECC error": {"tries": 2, "avoid_node": True}, "NCCL": 3},
             "backoff": "30s..10m",
         },
         "notify": {"on": ["failed"], "channel": "#vision"},
@@ -146,7 +154,7 @@ def test_every_key_of_the_config_has_a_flag_and_every_flag_is_read() -> None:
         for name, hint in get_type_hints(push, include_extras=True).items()
         if any(isinstance(extra, typer.models.OptionInfo) for extra in get_args(hint)[1:])
     }
-    asides = {"config", "wait", "follow", "quiet", "key", "dry_run", "output"}
+    asides = {"config", "wait", "follow", "quiet", "key", "dry_run", "check", "again", "output"}
     assert options - set(flags) == asides
 
 

@@ -29,6 +29,7 @@ def document_of(policy: Policy) -> dict[str, Json]:
             "default": _span(policy.default_limit),
             "longest": _span(policy.longest_limit),
         },
+        "retry": {"greatest_memory": _memory(policy.greatest_memory)},
         "preemption": {
             "by": sorted(policy.preemption.by),
             "of": sorted(policy.preemption.of),
@@ -59,11 +60,11 @@ def _team(team: TeamPolicy) -> dict[str, Json]:
 
 
 def _quota(quota: Quota) -> dict[str, Json]:
-    cpu, memory = quota.cpu_millis, quota.memory_bytes
+    cpu = quota.cpu_millis
     return _given(
         {
             "cpu": None if cpu is None else format_cpu(cpu),
-            "memory": None if memory is None else format_memory(memory),
+            "memory": _memory(quota.memory_bytes),
             "gpus": quota.gpus,
             "gpu_types": dict(quota.gpu_types) or None,
             "running": quota.running,
@@ -75,6 +76,10 @@ def _quota(quota: Quota) -> dict[str, Json]:
 
 def _given(document: Mapping[str, Json]) -> dict[str, Json]:
     return {key: value for key, value in document.items() if value is not None}
+
+
+def _memory(memory_bytes: int | None) -> str | None:
+    return None if memory_bytes is None else format_memory(memory_bytes)
 
 
 def _span(seconds: float | None) -> Json:
