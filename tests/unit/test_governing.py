@@ -22,6 +22,7 @@ from tests.unit.test_policy_reading import _JSON, WHOLE
         Policy(),
         read_policy(WHOLE),
         read_policy({"share": {"half_life": 0}, "teams": {"t": {"quota": {"gpu_hours": 5}}}}),
+        read_policy({"retry": {"greatest_memory": "64Gi"}}),
         read_policy({"preemption": {"spare": 0}, "time_limit": {"longest": "90s"}}),
     ],
 )

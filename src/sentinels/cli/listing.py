@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sentinels.cli.show import Column, Row, mapping, rows
 from sentinels.cli.times import local, ran, waited
@@ -27,7 +26,7 @@ def _waiting_for(job: Row) -> str:
 ID = Column("JOB", lambda job: job["id"], right=True)
 NAME = Column("NAME", lambda job: job["name"])
 USER = Column("USER", lambda job: job["user"])
-TEAM = Column("TEAM", lambda job: job["team"])
+TEAM = Column("TEAM", lambda job: job["team"], telling=True)
 EXPERIMENT = Column("EXPERIMENT", lambda job: job["experiment"], wide=True)
 IMAGE = Column("IMAGE", lambda job: job["image"], wide=True)
 NEEDS = Column("NEEDS", needs)
@@ -44,7 +43,7 @@ JOBS: Sequence[Column] = (
     ID,
     NAME,
     USER,
-    replace(TEAM, wide=True),
+    TEAM,
     STATE,
     REASON,
     EXPERIMENT,
@@ -61,7 +60,7 @@ WAITING: Sequence[Column] = (
     NAME,
     USER,
     TEAM,
-    Column("PRI", lambda job: job["priority"]),
+    Column("PRIORITY", lambda job: job["priority"]),
     NEEDS,
     EXPERIMENT,
     WAITED,
@@ -71,7 +70,7 @@ ENDED: Sequence[Column] = (
     ID,
     NAME,
     USER,
-    replace(TEAM, wide=True),
+    TEAM,
     Column("OUTCOME", state),
     EXPERIMENT,
     PARAMS,

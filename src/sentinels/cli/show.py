@@ -40,7 +40,8 @@ OutputOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table.
+    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table, and so
+    are ``telling`` ones that say the same in every row.
 
     ``name`` is what CSV calls it where that is not its title in small letters.
     """
@@ -48,6 +49,7 @@ class Column:
     title: str
     text: Callable[[Row], object]
     wide: bool = False
+    telling: bool = False
     right: bool = False
     name: str | None = None
 
@@ -85,8 +87,14 @@ def show_rows(
     elif not found:
         say(empty)
     else:
-        shown = [column for column in columns if output is Output.WIDE or not column.wide]
+        shown = [each for each in columns if output is Output.WIDE or _tells(each, found)]
         _show_table(found, shown, whole=output is Output.WIDE)
+
+
+def _tells(column: Column, found: Sequence[Row]) -> bool:
+    if column.wide:
+        return False
+    return not column.telling or len({str(column.text(row)) for row in found}) > 1
 
 
 def show_value(value: object, output: Output) -> None:
