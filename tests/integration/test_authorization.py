@@ -316,6 +316,15 @@ def test_sql_is_the_second_lock_behind_the_handlers_check(world: World) -> None:
     assert reading.live_ids(operator, limit=9, team="ops") == []
 
 
+def test_a_page_names_another_teams_job_as_such(world: World) -> None:
+    world.job(world.stranger)
+    opal = world.known[Role.OPERATOR].caller
+    told = world.asked("GET", "/jobs", opal).body.decode()
+    assert "eve · far-off" in told
+    assert 'name="team"' in told
+    assert 'name="team"' not in world.asked("GET", "/jobs", world.stranger).body.decode()
+
+
 def test_what_becomes_of_a_user_holds_from_their_next_request_on(world: World) -> None:
     ann = Client(world.port, "token-ann")
     job = world.job(world.stranger)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from sentinels.core.reporting import REPORTS
 from sentinels.core.rights import Role
+from sentinels.db.people import caller_of, ensure_user
 from sentinels.settings import Settings
 from tests.conftest import TOKEN
 from tests.support.desk import Desk
@@ -156,6 +158,30 @@ def test_every_report_answers_with_its_query(
     assert "cost" not in [each["name"] for each in answer["columns"]]
     asked = client.post("/v1/sql", {"query": answer["sql"]}).json
     assert len(asked["rows"]) == len(answer["rows"])
+
+
+def test_a_members_and_a_leads_report_is_of_their_team_and_an_operators_of_all(
+    client: Client, desk: Desk, database_url: str
+) -> None:
+    ensure_user(database_url, team="vision", user="eve", token="eve")
+    eve = caller_of(desk.engine, "eve")
+    assert eve is not None
+    desk.job()
+    replace(desk, caller=eve).job()
+    desk.tick()
+    theirs, path = Client(client.port, "eve"), "/v1/reports/waits"
+    for role in (Role.MEMBER, Role.LEAD):
+        promote(desk.engine, "eve", role)
+        assert [row[0] for row in theirs.get(path).json["rows"]] == ["vision"]
+        assert theirs.get(path, team="vision").json["team"] == "vision"
+        refused = theirs.get(path, team="default")
+        assert (refused.status, refused.json["detail"]) == (
+            403,
+            "only an operator sees another team's numbers; yours is vision",
+        )
+        assert theirs.post("/v1/sql", {"query": "SELECT 1"}).status == 403
+    assert {row[0] for row in client.get(path).json["rows"]} == {"default", "vision"}
+    assert [row[0] for row in client.get(path, team="vision").json["rows"]] == ["vision"]
 
 
 def test_prices_make_costs(paying: Client, desk: Desk) -> None:

@@ -35,7 +35,7 @@ def audit(
 
 def _detail(deed: Row) -> str:
     found = mapping(deed.get("detail"))
-    return " ".join(f"{key}={value}" for key, value in found.items() if value is not None)
+    return " ".join(f"{key}={value}" for key, value in found.items() if value not in (None, ""))
 
 
 COLUMNS = (

@@ -40,8 +40,8 @@ OutputOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table, and so
-    are ``telling`` ones that say the same in every row.
+    """One column: its title, and a row's text in it. ``wide`` ones are left out of the table, and
+    so are ``telling`` ones that say the same in every row.
 
     ``name`` is what CSV calls it where that is not its title in small letters.
     """
