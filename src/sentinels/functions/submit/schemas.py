@@ -583,6 +583,7 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "BumpOne": _object({"priority": {**_TEXT, "description": "The name of a class."}}),
     "Bump": _object(
         {
             "priority": {**_TEXT, "description": "The name of a class."},
