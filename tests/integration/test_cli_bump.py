@@ -134,6 +134,16 @@ def test_programs_get_the_whole(busy: Desk, ann: Person) -> None:
     assert places(busy, mine) == [(40, 40)]
 
 
+def test_one_job_is_bumped_by_its_path(busy: Desk, client: Client) -> None:
+    bobs, mine = waiting(busy)
+    seen = client.post(f"/v1/jobs/{mine}/bump?dry_run=true", {"priority": "urgent"}).json
+    assert ([each["job"] for each in seen["delayed"]], places(busy, mine)) == ([bobs], [(20, 20)])
+    assert client.post("/v1/jobs/mine/bump", {"priority": "urgent"}).status == 200
+    assert places(busy, bobs, mine) == [(20, 20), (40, 40)]
+    assert client.post(f"/v1/jobs/{bobs}/bump", {"priority": "urgent"}).status == 403
+    assert client.post(f"/v1/jobs/{mine}/bump", {"priority": "low", "user": "ann"}).status == 400
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -32,25 +32,37 @@ _ONE_OF = ("jobs", "labels", "sweep", "user")
 _REMEDY = 'as in {"priority": "urgent", "jobs": ["12"]}, or with "labels", "sweep" or "user"'
 
 
-def bump_jobs(ask: Ask) -> Response:
-    """Bump jobs, or only say whom it would delay."""
+def bump_job(ask: Ask) -> Response:
+    """Bump a job, or only say whom it would delay."""
     priority, given = _wanted(read_body(ask.request))
-    ids, door = _ids(ask, given), ask.door
+    if given:
+        raise InvalidRequest("the path says which job", remedy='the body is {"priority": "urgent"}')
+    return _bump(ask, [ask.job().id], priority)
+
+
+def bump_jobs(ask: Ask) -> Response:
+    """The same for jobs that have something in common."""
+    priority, given = _wanted(read_body(ask.request))
+    if len(given) != 1:
+        raise InvalidRequest("which jobs is not said, or twice", remedy=_REMEDY)
+    return _bump(ask, _ids(ask, given), priority)
+
+
+def _bump(ask: Ask, ids: Sequence[int], priority: str) -> Response:
+    door = ask.door
     act = foresee_bump if ask.query.word("dry_run") == "true" else bump
     done = act(door.bumping, ask.caller, ids, priority, now=door.clock())
     return reply(_bumped_json(done))
 
 
 def _wanted(body: bytes) -> tuple[str, Mapping[str, object]]:
-    """The class, and the one thing that says which jobs."""
+    """The class, and what says which jobs."""
     given = read_json(body)
     if not isinstance(given, dict) or set(given) - {"priority", *_ONE_OF}:
         raise InvalidRequest("the body has another key, or is no mapping", remedy=_REMEDY)
     priority, chosen = given.get("priority"), {key: given[key] for key in _ONE_OF if key in given}
     if not _is_text(priority):
         raise InvalidRequest("priority must name a class", remedy=_REMEDY)
-    if len(chosen) != 1:
-        raise InvalidRequest("which jobs is not said, or twice", remedy=_REMEDY)
     return str(priority), chosen
 
 

@@ -700,6 +700,7 @@ SCHEMAS: dict[str, Schema] = {
     "User": _object(_USER),
     "Users": _object({"you": _TEXT, "users": _list_of(_object(_USER))}),
     "Audit": _object({"audit": _list_of(_object(_DEED)), "next_cursor": _or_null(_TEXT)}),
+    "BumpOne": _object({"priority": {**_TEXT, "description": "The name of a class."}}),
     "Bump": _object(
         {
             "priority": {**_TEXT, "description": "The name of a class."},
