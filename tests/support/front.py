@@ -39,6 +39,7 @@ from sentinels.core.submitting import SubmitPorts
 from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.census import PostgresCensus
+from sentinels.db.foresight import PostgresForesight
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.preferences import PostgresPreferences
 from sentinels.db.reading import PostgresReading
@@ -283,6 +284,8 @@ def make_door(
     asking = asking or PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry, PostgresCensus(desk.engine))
     return FrontDoor(
+        foresight=PostgresForesight(desk.engine, lambda: desk.policy),
+        max_launches=desk.max_launches,
         ports=ports,
         reading=reading,
         sessions=PostgresSessions(desk.engine),

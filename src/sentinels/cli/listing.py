@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sentinels.cli.show import Column, Row, mapping
 from sentinels.cli.times import local, ran, waited
-from sentinels.cli.words import needs, state, why
+from sentinels.cli.words import expected, needs, state, why
 
 
 def _reason(job: Row) -> str:
@@ -59,6 +59,7 @@ WAITING: Sequence[Column] = (
     NEEDS,
     EXPERIMENT,
     WAITED,
+    Column("EXPECTED", lambda job: expected(mapping(job.get("queue")).get("expected"))),
     Column("WAITING FOR", why),
 )
 ENDED: Sequence[Column] = (

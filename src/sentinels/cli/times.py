@@ -26,6 +26,13 @@ def local(value: object) -> str:
     return here.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
+def minute(found: datetime) -> str:
+    """The same to the minute."""
+    here = found.astimezone()
+    today = here.date() == datetime.now(UTC).astimezone().date()
+    return here.strftime("%H:%M" if today else "%Y-%m-%d %H:%M")
+
+
 def seconds_between(start: object, end: object) -> float | None:
     """Seconds from one moment to another, or to now where the other is open."""
     begun = moment(start)

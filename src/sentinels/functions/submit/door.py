@@ -16,6 +16,7 @@ from flask import Request
 
 from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
+from sentinels.core.forecasting import Foresight
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
 from sentinels.core.meter import Meter
@@ -95,7 +96,8 @@ class FrontDoor:
     the cluster is one that sends Job events. ``logs`` reads what jobs printed, ``store`` keeps it
     (None: nothing does), ``logs_page`` is where people look at a job's lines in a browser, with
     ``{job}`` for its id. ``meter`` says what workloads use and ``usage_file`` what ended ones used;
-    each None where there is none.
+    each None where there is none. ``foresight`` knows the whole, for
+    answers why and when; ``max_launches`` is what one pass launches at most.
     """
 
     ports: SubmitPorts
@@ -111,6 +113,8 @@ class FrontDoor:
     asking: Asking
     logs: LogReader
     notices: NoticeDesk
+    foresight: Foresight
+    max_launches: int = 50
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

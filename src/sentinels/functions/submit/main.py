@@ -22,6 +22,7 @@ from sentinels.core.telling import TellPorts
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
+from sentinels.db.foresight import PostgresForesight
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.policies import PostgresPolicies
@@ -94,6 +95,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         store=store,
         logs_page=settings.logs_page_url,
         notices=notices,
+        foresight=PostgresForesight(engine, policy),
+        max_launches=settings.max_launches,
         meter=make_meter(settings),
         usage_file=PostgresUsageFile(engine),
     )
