@@ -41,6 +41,7 @@ from sentinels.core.workload import WorkloadRef
 from sentinels.db.asking import PostgresAsking
 from sentinels.db.bumps import PostgresBumps
 from sentinels.db.census import PostgresCensus
+from sentinels.db.foresight import PostgresForesight
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.people import PostgresPeople
 from sentinels.db.policies import PostgresPolicies
@@ -288,6 +289,8 @@ def make_door(
     asking = asking or PostgresAsking(settings.report_database_url)
     PulseCollector(reading, telemetry.registry, PostgresCensus(desk.engine))
     return FrontDoor(
+        foresight=PostgresForesight(desk.engine, lambda: desk.policy),
+        max_launches=desk.max_launches,
         ports=ports,
         reading=reading,
         people=PostgresPeople(desk.engine),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sentinels.core.answer_words import way_command, way_config, why_facts, why_sentence
 from sentinels.core.answering import Change, Why, why
-from sentinels.core.capacity import Node, Resources
+from sentinels.core.capacity import CPU, GPU, Node, Resources
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.job import JobId
 from sentinels.core.planning import LaneHead, plan
@@ -111,6 +111,23 @@ def test_what_waits_behind_its_like_says_so() -> None:
     assert told(found, 1).startswith("Waiting for 4 CPUs. 4 exist: team nlp holds 2")
     assert told(found, 2).startswith(
         "1 job of team vision that asks for the same waits before it. Waiting for 4 CPUs."
+    )
+
+
+def test_where_no_node_has_enough_of_everything_the_closest_are_told() -> None:
+    found = scene(
+        [(1, "vision", 20, size(2, 12, 2), 60)],
+        [Node("g1", size(8, 32, 4)), Node("g2", size(8, 32, 4))],
+        [
+            occupant(7, "nlp", size(1, 30, 1), "g1", ends=600),
+            occupant(8, "nlp", size(1, 1, 3), "g2"),
+        ],
+    )
+    assert told(found, 1) == (
+        "Waiting for 2 GPUs and 12Gi of memory on one node;"
+        " free are 1 GPU and 31Gi of memory on g2; 3 GPUs and 2Gi of memory on g1."
+        " 8 GPUs exist: team nlp holds 4 (2 jobs, job 7 ends in about 10m);"
+        " 4 free, at most 3 on one node. It would start now with 1 GPU."
     )
 
 
@@ -320,6 +337,8 @@ def test_all_that_there_is_is_accounted_for_and_held_by_those_who_hold_it(found:
             assert holding.amount == sum(crowd.kind.amount(each.held) for each in mine)
             assert all(each.node in ready or each.node is None for each in mine)
         assert crowd.most <= crowd.free
+        if not crowd.together:  # no node that is not kept for others has enough of it
+            assert crowd.most < crowd.kind.amount(answer.lane.resources)
 
 
 @settings(max_examples=300, deadline=None)
@@ -333,5 +352,12 @@ def test_what_is_said_of_a_quota_is_what_the_team_holds(found: Scene) -> None:
         assert answer.decision is not None
         assert answer.decision.code is DecisionCode.QUOTA
         assert answer.holding.team == answer.lane.team
-        mine = [each.ref for each in found.occupants if each.team == answer.lane.team]
-        assert sorted(each.ref.job_id for each in answer.holding.jobs) == [e.job_id for e in mine]
+        kind = {"GPUs": GPU, "CPUs": CPU}.get(str(answer.decision.facts["quota"]))
+        mine = [
+            each
+            for each in found.occupants
+            if each.team == answer.lane.team and (kind is None or kind.amount(each.held))
+        ]
+        assert sorted(answer.holding.jobs, key=lambda each: each.ref.job_id) == mine
+        held = len(mine) if kind is None else sum(kind.amount(each.held) for each in mine)
+        assert answer.holding.amount == held

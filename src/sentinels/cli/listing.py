@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sentinels.cli.show import Column, Row, mapping, rows
 from sentinels.cli.times import local, ran, waited
-from sentinels.cli.words import needs, state, why
+from sentinels.cli.words import expected, needs, state, why
 
 
 def _reason(job: Row) -> str:
@@ -64,6 +64,7 @@ WAITING: Sequence[Column] = (
     NEEDS,
     EXPERIMENT,
     WAITED,
+    Column("EXPECTED", lambda job: expected(mapping(job.get("queue")).get("expected"))),
     Column("WAITING FOR", _waiting_for),
 )
 ENDED: Sequence[Column] = (

@@ -43,6 +43,12 @@ COMMANDS: Mapping[str, Command] = {
         "sentinels explain 12",
         "Experiments",
     ),
+    "why": Command(
+        "sentinels.cli.why:why",
+        "Say why a job waits, and what would start it now.",
+        "sentinels why 12 --history",
+        "Experiments",
+    ),
     "usage": Command(
         "sentinels.cli.usage:usage",
         "Show what a job uses over time, and what would have sufficed.",

@@ -37,7 +37,7 @@ from sentinels.cli.show import (
     show_value,
 )
 from sentinels.cli.times import length, seconds_between
-from sentinels.cli.words import ids, place, why
+from sentinels.cli.words import expected, ids, place, why
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
 
 _PATIENCE_SECONDS = 20.0
@@ -244,6 +244,9 @@ def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
     say(f"{head} {first['state']}{count}{where} · {first['name']}{rerun}{again}")
     if why(first):
         say(f"  waits: {why(first)}")
+    when = expected(mapping(first.get("queue")).get("expected"))
+    if when:
+        say(f"  expected to start {when}")
     job_id = first["id"]
     cancel = f"cancel {job_id}" if len(jobs) == 1 else f"cancel --sweep {job_id}"
     show = "status" if len(jobs) == 1 else "sweep"

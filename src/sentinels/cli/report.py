@@ -24,7 +24,7 @@ from sentinels.core.text import printable
 
 def report(
     name: Annotated[
-        str | None, typer.Argument(metavar="REPORT", help="usage, waits, failures or waste.")
+        str | None, typer.Argument(metavar="REPORT", help="usage, waits, eta, failures or waste.")
     ] = None,
     by: Annotated[
         Grouping, typer.Option(help="What its rows are about.", case_sensitive=False)
@@ -159,6 +159,16 @@ _TABLES: Mapping[str, Sequence[tuple[str, Column]]] = {
         _length("LONGEST", "max_seconds"),
         _count("JOB", "longest_job"),
     ),
+    "eta": (
+        _count("STARTED", "started"),
+        _count("AS FORETOLD", "held"),
+        _hours("%", "held_percent"),
+        _count("SOONER", "sooner"),
+        _count("LATER", "later"),
+        _length("RANGE", "width_seconds"),
+        _length("LATE BY AT MOST", "latest_seconds"),
+        _count("JOB", "latest_job"),
+    ),
     "failures": (
         _words("REASON", "reason", lambda row: str(row["reason"]).replace("_", " ")),
         _words("WHOSE", "reason_class", lambda row: row["reason_class"]),
@@ -188,6 +198,7 @@ _TABLES: Mapping[str, Sequence[tuple[str, Column]]] = {
 _EMPTY: Mapping[str, str] = {
     "usage": "Nothing ran",
     "waits": "No job was pushed",
+    "eta": "No start was foretold that has come",
     "failures": "Nothing ended badly",
     "waste": "Nothing that was measured ended",
 }

@@ -24,7 +24,7 @@ from sentinels.cli.show import (
     show_value,
 )
 from sentinels.cli.times import ago, length, local, ran, seconds_between, waited
-from sentinels.cli.words import TERMINAL, image, needs, place, state, why
+from sentinels.cli.words import TERMINAL, expected, image, needs, place, state, why
 from sentinels.core.errors import InvalidRequest
 
 JobArgument = Annotated[
@@ -97,6 +97,7 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "why", str(job.get("message") or "")
     yield "in line", f"{place(queue)}" if queue else ""
     yield "waits", why(job)
+    yield "expected", expected(queue.get("expected"))
     yield "needs", f"{needs(job)} · priority {job['priority']}"
     yield "pushed", f"{ago(job['submitted_at'])} by {job['user']}, team {job['team']}"
     yield "started", _started(job)
@@ -163,7 +164,7 @@ def _attempt(attempt: Row) -> str:
 def _next(job: Json) -> str:
     job_id = job["id"]
     if job.get("state") == "queued":
-        return f"sentinels queue · sentinels cancel {job_id}"
+        return f"sentinels why {job_id} · sentinels cancel {job_id}"
     if job.get("state") == "failed":
         return (
             f"sentinels explain {job_id} · sentinels logs {job_id} · sentinels artifacts {job_id}"

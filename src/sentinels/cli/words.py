@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from sentinels.cli.show import Row, coloured, mapping
-from sentinels.cli.times import ran
+from sentinels.cli.times import moment, ran
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 MARKS = {"succeeded": "✔", "failed": "✘", "cancelled": "■"}
@@ -39,6 +40,19 @@ def place(queue: Row) -> str:
     if not isinstance(position, int):
         return "not in line yet"
     return f"{ordinal(position)} of {waiting}"
+
+
+def expected(found: object) -> str:
+    """When it is expected to start: ``now``, ``14:05 to 14:40``, ``at 14:05 or later``."""
+    early, late = (mapping(found).get(name) for name in ("early", "late"))
+    begin, end, latest = to_the_minute(early), to_the_minute(late), moment(late)
+    if not begin:
+        return ""
+    if latest is None:
+        return f"at {begin} or later"
+    if latest <= datetime.now(UTC) + timedelta(minutes=1):
+        return "now"
+    return f"about {begin}" if begin == end else f"{begin} to {end}"
 
 
 def ordinal(number: int) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sentinels.core.answering import Change, Crowd, Holding, Why
-from sentinels.core.capacity import GPU, KINDS, Kind, Resources
+from sentinels.core.capacity import GPU, KINDS, MEMORY, FreeNode, Kind, Resources
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.policy import Policy
 from sentinels.core.ports import Json
 from sentinels.core.quantity import format_cpu, format_duration, format_memory
 from sentinels.core.scene import Occupant
 
+_MANY = Resources(2, 2, 2)
 _MOST_TEAMS = 3
 _MOST_JOBS = 3
 
@@ -112,10 +113,23 @@ def _obstacle(why: Why, now: datetime) -> str:
 
 
 def _crowded(crowd: Crowd, request: Resources, now: datetime) -> str:
-    kind, asked = crowd.kind, crowd.kind.words(request)
+    kind, asked = crowd.kind, " and ".join(each.words(request) for each in crowd.lacking)
     exist = "exists" if kind is GPU and crowd.total == 1 else "exist"
     told = [*_held(crowd, now), *_left(crowd)]
-    return f"Waiting for {asked}. {_amount(kind, crowd.total)} {exist}: {'; '.join(told)}."
+    total = _amount(kind, crowd.total)
+    if not crowd.together:
+        return f"Waiting for {asked}. {total} {exist}: {'; '.join(told)}."
+    noun = "" if kind is MEMORY else f" {kind.noun(_MANY)}"
+    nodes = "; ".join(_free_on(node, crowd) for node in crowd.together)
+    return (
+        f"Waiting for {asked} on one node; free are {nodes}."
+        f" {total}{noun} {exist}: {'; '.join(told)}."
+    )
+
+
+def _free_on(node: FreeNode, crowd: Crowd) -> str:
+    amounts = (f"{kind.there(node.free)} {kind.noun(node.free)}" for kind in crowd.lacking)
+    return f"{' and '.join(amounts)} on {node.name}"
 
 
 def _held(crowd: Crowd, now: datetime) -> Iterator[str]:
@@ -235,7 +249,7 @@ def _holding_facts(holding: Holding) -> dict[str, Json]:
 
 def _amount(kind: Kind, amount: int) -> str:
     whole = Resources(amount, amount, amount)
-    return kind.there(whole) if kind is not KINDS[1] else f"{kind.there(whole)} of memory"
+    return kind.there(whole) if kind is not MEMORY else f"{kind.there(whole)} of memory"
 
 
 def _length(late: datetime, early: datetime) -> str:

@@ -14,7 +14,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 
-from sentinels.core.capacity import CPU, GPU, KINDS, MEMORY, FreeNode, Kind, Resources, fits, suits
+from sentinels.core.capacity import (
+    CPU,
+    GPU,
+    KINDS,
+    MEMORY,
+    FreeNode,
+    Kind,
+    Resources,
+    coverage,
+    fits,
+    suits,
+)
 from sentinels.core.explaining import DecisionCode
 from sentinels.core.job import JobId
 from sentinels.core.planning import Decision, LaneHead, Plan, admit, plan
@@ -30,11 +41,10 @@ _LEAST_PART = 4
 """Less than this part of the CPUs or the memory that it asks for is offered to nobody."""
 _UNITS: Mapping[Kind, int] = {CPU: 500, MEMORY: 2**28, GPU: 1}
 """What is offered is a multiple of this."""
-_KIND: Mapping[DecisionCode, Kind] = {
-    DecisionCode.NO_CPU: CPU,
-    DecisionCode.NO_MEMORY: MEMORY,
-    DecisionCode.NO_GPU: GPU,
-}
+_FULL = frozenset({DecisionCode.NO_CPU, DecisionCode.NO_MEMORY, DecisionCode.NO_GPU})
+_MOST_NODES = 3
+"""Nodes that are named where none has enough of everything."""
+_MANY = Resources(2, 2, 2)
 _BOUNDLESS = 2**62
 _LAST = JobId(2**62)
 
@@ -62,7 +72,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Where all there is of a kind is, on the ready nodes that could hold the job.
+    """Where all there is of a kind is, on the ready nodes that could hold the job. It is the kind
+    of which no node has enough; or the first of those that are ``lacking`` on one node or another,
+    where ``together`` are the nodes that come closest.
 
     ``total`` is what they offer, ``others`` what programs hold that are not Sentinels',
     ``starting`` what jobs ahead take that start now, ``free`` what nobody holds and ``most`` the
@@ -77,6 +89,8 @@ class Crowd:
     kept: tuple[Kept, ...]
     free: int
     most: int
+    lacking: tuple[Kind, ...] = ()
+    together: tuple[FreeNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,7 @@ def why(
         decision,
         ahead=behind,
         crowd=_crowd(scene, lane, planned, decision),
-        holding=_holding_of(scene, lane) if decision.code is DecisionCode.QUOTA else None,
+        holding=_holding_of(scene, lane, decision) if decision.code is DecisionCode.QUOTA else None,
         able_unready=_able_unready(scene, lane, decision),
         ways=tuple(trial.ways(classes)),
     )
@@ -287,28 +301,49 @@ def _granted(planned: Plan, lane_id: int) -> int:
 
 
 def _crowd(scene: Scene, lane: LaneHead, planned: Plan, decision: Decision) -> Crowd | None:
-    kind = _KIND.get(decision.code)
-    if kind is None:
+    if decision.code not in _FULL:
         return None
     before = [node for node in scene.free() if fits(lane.resources, node.allocatable)]
-    left = {node.name: kind.amount(node.free) for node in _after(before, planned, scene.lanes)}
-    free_now = sum(kind.amount(node.free) for node in before)
+    left = list(_after(before, planned, scene.lanes))
     for_others = {name: job_id for name, job_id in planned.kept.items() if job_id != lane.job_id}
-    open_now = [amount for name, amount in left.items() if name not in for_others]
+    lacking, together = _lacking(lane.resources, [n for n in left if n.name not in for_others])
+    kind = lacking[0]
+    open_now = [kind.amount(node.free) for node in left if node.name not in for_others]
+    kept = [node for node in left if node.name in for_others and kind.amount(node.free)]
     return Crowd(
         kind,
         total=sum(kind.amount(node.allocatable) for node in before),
         holdings=_holdings(scene, before, kind),
         others=sum(kind.amount(n.allocatable) - kind.amount(n.room) for n in before),
-        starting=free_now - sum(left.values()),
-        kept=tuple(
-            Kept(for_others[name], name, amount)
-            for name, amount in left.items()
-            if amount and name in for_others
+        starting=sum(
+            kind.amount(one.free) - kind.amount(then.free)
+            for one, then in zip(before, left, strict=True)
         ),
+        kept=tuple(Kept(for_others[n.name], n.name, kind.amount(n.free)) for n in kept),
         free=sum(open_now),
         most=max(open_now, default=0),
+        lacking=lacking,
+        together=together,
     )
+
+
+def _lacking(
+    request: Resources, nodes: Sequence[FreeNode]
+) -> tuple[tuple[Kind, ...], tuple[FreeNode, ...]]:
+    """The kind of which no node has enough; or, where one has enough of this and another of that,
+    all that lacks somewhere, and the nodes that come closest.
+    """
+    kinds = [kind for kind in reversed(KINDS) if kind.amount(request)]
+    nowhere = [kind for kind in kinds if all(_lacks(kind, request, node) for node in nodes)]
+    if nowhere:
+        return (nowhere[0],), ()
+    somewhere = [kind for kind in kinds if any(_lacks(kind, request, node) for node in nodes)]
+    closest = sorted(nodes, key=lambda node: -coverage(request, node.free))
+    return tuple(somewhere), tuple(closest[:_MOST_NODES])
+
+
+def _lacks(kind: Kind, request: Resources, node: FreeNode) -> bool:
+    return kind.amount(request) > kind.amount(node.free)
 
 
 def _holdings(scene: Scene, nodes: Sequence[FreeNode], kind: Kind) -> tuple[Holding, ...]:
@@ -329,10 +364,20 @@ def _holding(team: str, jobs: Sequence[Occupant], kind: Kind | None, now: dateti
     return Holding(team, amount, tuple(jobs), next_end)
 
 
-def _holding_of(scene: Scene, lane: LaneHead) -> Holding:
-    """All that the job's own team holds."""
-    mine = [each for each in scene.occupants if each.team == lane.team]
-    return _holding(lane.team, mine, None, scene.now)
+def _holding_of(scene: Scene, lane: LaneHead, decision: Decision) -> Holding:
+    """What the job's own team holds of that of which it may not have more."""
+    noun = str(decision.facts.get("quota"))
+    kind = next((kind for kind in KINDS if noun.endswith(kind.noun(_MANY))), None)
+    types = {node.name: node.allocatable.gpu_type for node in scene.nodes}
+    of_type = noun.removesuffix(" GPUs") if kind is GPU and noun != "GPUs" else None
+    mine = [
+        each
+        for each in scene.occupants
+        if each.team == lane.team
+        and (kind is None or kind.amount(each.held))
+        and of_type in (None, types.get(each.node or "") or each.held.gpu_type)
+    ]
+    return _holding(lane.team, mine, kind, scene.now)
 
 
 def _able_unready(scene: Scene, lane: LaneHead, decision: Decision) -> tuple[str, ...]:

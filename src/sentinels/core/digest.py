@@ -24,6 +24,7 @@ _WORDS: Mapping[str, str] = {
     "requeued": "queued again",
     "started": "started",
     "long_wait": "started after a long wait",
+    "slipped": "later than expected",
     "near_limit": "near their time limits",
     "silent": "silent for long",
     "delayed": "delayed by a bump",

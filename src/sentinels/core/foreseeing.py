@@ -80,13 +80,16 @@ def ranges(
     scene: Scene, *, wanted: frozenset[int] | None = None, look: Look = CLOSELY
 ) -> dict[int, Range]:
     """The same as ranges: if all ends early, and if all ends late. One order of starts may be
-    quicker than another, so the early end of a range is the lesser of the two.
+    quicker than another, so the early end of a range is the lesser of the two. Where the look was
+    cut short, what was not seen to start in both is left out.
     """
     early = foresee(scene, pace=Pace.EARLY, wanted=wanted, look=look)
     late = foresee(scene, pace=Pace.LATE, wanted=wanted, look=look)
-    found = {}
+    found, cut = {}, not look.go_on()
     for job_id, start in early.items():
         other = late.get(job_id)
+        if other is None and cut:
+            continue
         at = start.at if other is None else min(start.at, other.at)
         found[job_id] = Range(at, None if other is None else max(start.at, other.at))
     return found

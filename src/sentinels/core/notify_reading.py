@@ -16,6 +16,7 @@ NOTICE_KINDS: Mapping[str, str] = {
     "requeued": "an attempt ended, and it is tried again",
     "started": "it started",
     "long_wait": "it started after a long wait",
+    "slipped": "it is expected to start much later than was said",
     "near_limit": "80 % of its time limit is over",
     "silent": "it has printed nothing for long",
     "delayed": "it starts later: somebody bumped another",

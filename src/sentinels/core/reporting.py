@@ -48,6 +48,7 @@ class ReportRequest:
 REPORTS: Mapping[str, str] = {
     "usage": "What was held: jobs, CPU-hours, GiB-hours, GPU-hours, cost.",
     "waits": "How long jobs waited for their first start: half of them, 95 of 100, the longest.",
+    "eta": "How often jobs started within the range that was foretold first.",
     "failures": "What ended badly: how often, why, and the hours it held for nothing.",
     "waste": "What was asked for and not used, the largest first, and what would have sufficed.",
 }

@@ -1,12 +1,14 @@
 """The whole at one moment, out of PostgreSQL, with how long such jobs took before.
 
 Six statements in one transaction that sees one state; bounded, however many jobs wait. Comes in: a
-moment. Goes out: a ``Scene``. Before: ``core/surveying``, ``core/forecasting``,
-``functions/submit``. Next: ``sql/read_waiting.sql``, ``sql/read_histories.sql``.
+moment. Goes out: a ``Scene``; what was foretold is kept here too. Before:
+``core/surveying``, ``core/forecasting``, ``functions/submit``. Next: ``sql/read_waiting.sql``,
+``sql/read_histories.sql``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,16 +16,28 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from sentinels.core.capacity import Node
+from sentinels.core.forecasting import Change, Owned, Prediction
+from sentinels.core.foreseeing import Range
 from sentinels.core.job import JobId
 from sentinels.core.policy import CurrentPolicy
 from sentinels.core.queueing import NodeWish
 from sentinels.core.scene import History, Scene, Waiting
-from sentinels.db.engine import guarded, statement
-from sentinels.db.rows import lane_head_of, node_of, occupant_of, past_use_of, seconds_of
+from sentinels.db.engine import guarded, statement, transaction
+from sentinels.db.rows import (
+    audience_of,
+    lane_head_of,
+    node_of,
+    occupant_of,
+    past_use_of,
+    ref_of,
+    seconds_of,
+    submission_of,
+)
 from sentinels.db.tables import teams
 
 MOST_WAITING = 5000
 """Waiting jobs that are looked at."""
+MOST_CHANGES = 100
 
 
 class PostgresForesight:
@@ -41,6 +55,57 @@ class PostgresForesight:
             reading = connection.execution_options(isolation_level="REPEATABLE READ")
             with reading.begin():
                 return self._read(reading, now, most)
+
+    def predictions(self, ids: Sequence[int]) -> Mapping[int, Prediction]:
+        """See ``Foresight.predictions``."""
+        if not ids:
+            return {}
+        with transaction(self._engine) as connection:
+            rows = _rows(connection, "read_predictions", ids=list(ids))
+        return {
+            row["job_id"]: Prediction(
+                Range(row["first_early"], row["first_late"]),
+                Range(row["early"], row["late"]),
+                row["told"],
+            )
+            for row in rows
+        }
+
+    def keep(self, found: Mapping[int, Range]) -> None:
+        """See ``Foresight.keep``."""
+        records = [
+            {
+                "job_id": job_id,
+                "early": each.early.isoformat(),
+                "late": each.late.isoformat() if each.late else None,
+            }
+            for job_id, each in found.items()
+        ]
+        if records:
+            with transaction(self._engine) as connection:
+                kept = {"predictions": json.dumps(records)}
+                connection.execute(statement("keep_predictions"), kept)
+
+    def owned(self, ids: Sequence[int]) -> Sequence[Owned]:
+        """See ``Foresight.owned``."""
+        with transaction(self._engine) as connection:
+            rows = _rows(connection, "read_owners", ids=list(ids))
+        return [
+            Owned(
+                ref_of(row),
+                row["user_name"],
+                submission_of(row),
+                row["sweep_id"] is not None,
+                audience_of(row),
+            )
+            for row in rows
+        ]
+
+    def story(self, job_id: JobId) -> Sequence[Change]:
+        """See ``Foresight.story``."""
+        with transaction(self._engine) as connection:
+            rows = _rows(connection, "read_lane_story", job_id=job_id, limit=MOST_CHANGES)
+        return [Change(row["at"], row["sentence"]) for row in rows]
 
     def _read(self, connection: Connection, now: datetime, most: int) -> Scene:
         waiting = [_waiting_of(row) for row in _rows(connection, "read_waiting", most=most)]

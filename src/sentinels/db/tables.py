@@ -361,6 +361,18 @@ team_uses = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("attempt", Integer, nullable=False, comment="the attempt that it is about"),
+    now("at"),
+    Column("early", DateTime(timezone=True), nullable=False),
+    Column("late", DateTime(timezone=True), comment="null: nobody could say when at the latest"),
+    PrimaryKeyConstraint("job_id", "id"),
+)
+
 passes = Table(
     "passes",
     metadata,

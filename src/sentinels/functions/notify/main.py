@@ -19,6 +19,7 @@ from flask import Request, Response
 from sentinels.clock import utc_now
 from sentinels.core.delivering import Courier, DeliverPorts
 from sentinels.core.filing import DOSSIER, LineFiler
+from sentinels.core.forecasting import Forecaster
 from sentinels.core.log_keeping import LogChores, LogCourier
 from sentinels.core.log_reading import LogReader
 from sentinels.core.log_store import LogStore
@@ -34,6 +35,7 @@ from sentinels.core.telling import TellPorts, tell_due
 from sentinels.db.attempts import PostgresAttempts
 from sentinels.db.conditions import PostgresSurvey
 from sentinels.db.engine import make_engine
+from sentinels.db.foresight import PostgresForesight
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.outbox import PostgresOutbox
 from sentinels.db.policies import PostgresPolicies
@@ -86,11 +88,11 @@ def _build(settings: Settings) -> EventFunction:
         tell_soon=teller.start,
         events=HttpEvents(settings.sink, source="/sentinels/notify"),
     )
-    survey = PostgresSurvey(engine, policy)
+    survey, foresight = PostgresSurvey(engine, policy), PostgresForesight(engine, policy)
     ear = Ear(
         look=partial(workload_changed, ports),
         deliver=partial(deliver_due, ports),
-        watch=_watches(settings, _Sight(survey, cluster, store, meter)),
+        watch=_watches(settings, _Sight(survey, foresight, cluster, store, meter)),
     )
     letters = DeadLetters(vitals, telemetry.registry)
     signs = Signs(vitals.leave_sign, NOTIFY_SIGNS)
@@ -107,6 +109,7 @@ class _Sight:
     """Where it is looked now and then; what keeps logs and what measures may be missing."""
 
     survey: PostgresSurvey
+    foresight: PostgresForesight
     cluster: Cluster
     store: LogStore | None
     meter: Meter | None
@@ -118,7 +121,8 @@ def _watches(settings: Settings, sight: _Sight) -> tuple[Callable[[], None], ...
     surveyor = Surveyor(
         survey, sight.meter, utc_now, rules, settings.full_seconds, settings.idle_node_seconds
     )
-    looks = (reminder.look, surveyor.look)
+    forecaster = Forecaster(survey, sight.foresight, utc_now, rules, time.monotonic)
+    looks = (reminder.look, surveyor.look, forecaster.look)
     if sight.store is None:
         return looks
     return (LogChores(sight.store, settings.log_keep_days, utc_now, _log.warning).do, *looks)

@@ -18,6 +18,7 @@ from sentinels.core.asking import Asking
 from sentinels.core.audience import NoticeRules
 from sentinels.core.bumping import BumpPorts
 from sentinels.core.errors import NotAllowed
+from sentinels.core.forecasting import Foresight
 from sentinels.core.governing import PolicyBook
 from sentinels.core.identity import Voucher
 from sentinels.core.log_reading import LogReader
@@ -101,7 +102,8 @@ class FrontDoor:
     the cluster is one that sends Job events. ``logs`` reads what jobs printed, ``store`` keeps it
     (None: nothing does), ``logs_page`` is where people look at a job's lines in a browser, with
     ``{job}`` for its id. ``meter`` says what workloads use and ``usage_file`` what ended ones used;
-    each None where there is none. ``vouchers`` know tokens that others made.
+    each None where there is none. ``vouchers`` know tokens that others made. ``foresight`` knows
+    the whole, for answers why and when; ``max_launches`` is what one pass launches at most.
     """
 
     ports: SubmitPorts
@@ -120,6 +122,8 @@ class FrontDoor:
     notices: NoticeDesk
     policies: PolicyBook
     bumping: BumpPorts
+    foresight: Foresight
+    max_launches: int = 50
     prices: Mapping[str, float] | None = None
     store: LogStore | None = None
     logs_page: str = ""

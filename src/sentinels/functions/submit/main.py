@@ -25,6 +25,7 @@ from sentinels.db.asking import PostgresAsking
 from sentinels.db.bumps import PostgresBumps
 from sentinels.db.census import PostgresCensus
 from sentinels.db.engine import make_engine
+from sentinels.db.foresight import PostgresForesight
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.people import PostgresPeople
@@ -107,6 +108,8 @@ def _build(settings: Settings, *, threads: int) -> FrontDoor:
         notices=notices,
         policies=policies,
         bumping=BumpPorts(PostgresBumps(engine, policy, rules), policy, events),
+        foresight=PostgresForesight(engine, policy),
+        max_launches=settings.max_launches,
         meter=make_meter(settings),
         usage_file=PostgresUsageFile(engine),
         vouchers=make_vouchers(settings),

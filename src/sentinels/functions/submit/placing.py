@@ -1,21 +1,26 @@
 """Where a waiting job stands and why it waits.
 
 Comes in: jobs, and what PostgreSQL knows of the queue. Goes out: each job's ``queue`` block: its
-place, how many wait, one sentence why. Before: the handlers. Next: ``shaping``.
+place, how many wait, one sentence why, when it is expected to start. Before: the handlers. Next:
+``shaping``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sentinels.core.forecasting import Prediction
+from sentinels.core.foreseeing import Range
 from sentinels.core.job import JobState
 from sentinels.core.ports import Json, RunPages
 from sentinels.core.quantity import format_duration
 from sentinels.core.reading import WAITING_BOUND, Answer, Held, JobView, SweepLimit
 from sentinels.functions.submit.door import FrontDoor
-from sentinels.functions.submit.shaping import job_json
+from sentinels.functions.submit.shaping import job_json, range_json
+
+_GRACE = timedelta(minutes=1)
 
 
 def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]:
@@ -25,6 +30,7 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
         return [job_json(job, None, links_json(door, job)) for job in jobs]
     places, answers = door.reading.places(waiting), door.reading.answers(waiting)
     held, now = door.reading.held(waiting), door.clock()
+    foretold = door.foresight.predictions(waiting)
     blocks: dict[int, Json] = {}
     for job_id in waiting:
         why = _why_held(held[job_id], now) if job_id in held else _why(answers.get(job_id))
@@ -32,8 +38,21 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
             "position": None if job_id in held else places.position.get(job_id, WAITING_BOUND),
             "waiting": places.waiting,
             "why": why,
+            "expected": None if job_id in held else _expected(foretold.get(job_id), now),
         }
     return [job_json(job, blocks.get(job.id), links_json(door, job)) for job in jobs]
+
+
+def _expected(foretold: Prediction | None, now: datetime) -> Json:
+    """What was foretold last, as far as it is not over."""
+    if foretold is None:
+        return None
+    early, late = foretold.newest.early, foretold.newest.late
+    if late is None:
+        return range_json(Range(max(early, now), None))
+    if late < now - _GRACE:
+        return None
+    return range_json(Range(max(early, now), max(late, now)))
 
 
 def links_json(door: FrontDoor, job: JobView) -> dict[str, Json]:

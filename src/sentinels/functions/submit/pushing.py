@@ -22,6 +22,7 @@ from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
 from sentinels.functions.submit.placing import jobs_json, place_json
+from sentinels.functions.submit.why import foretell_push
 
 _KEY_LIMIT = 200
 
@@ -73,6 +74,8 @@ def cancel_job(ask: Ask) -> Response:
 def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
     """The jobs that a push stored, or had stored before; what was stored is counted."""
     ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
+    if not pushed.replayed:
+        foretell_push(ask.door, pushed.job_ids)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
     place = place_json(ask.door, shaped[0])
     told: dict[str, Json] = {

@@ -2,8 +2,8 @@
 
 Comes in: nothing. Goes out: ``ROUTES``. Before: ``handler``. Next: ``pushing``, ``browsing``,
 ``bumping``, ``logs``, ``usage``, ``dossiers``, ``artifacts``, ``rerunning``, ``retiring``,
-``measuring``, ``asking``, ``choosing``, ``sweeping``, ``admitting``, ``auditing``, ``governing``,
-``health``; ``openapi`` for the document.
+``measuring``, ``why``, ``asking``, ``choosing``, ``sweeping``, ``admitting``, ``auditing``,
+``governing``, ``health``; ``openapi`` for the document.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from sentinels.functions.submit import (
     retiring,
     sweeping,
     usage,
+    why,
 )
 from sentinels.functions.submit.door import WAIT_LIMIT, Ask, FrontDoor
 from sentinels.functions.submit.openapi import document
@@ -141,6 +142,14 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
         browsing.show_job,
         {200: "JobDetail"},
         (_WAIT, Param("after_event", "Wait for an event with a higher id.", 0, _LARGEST)),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{ref}/why",
+        "Why a waiting job waits, what would start it now, when it is expected to start.",
+        why.show_why,
+        {200: "Why"},
+        (Param("history", "true: and how that answer changed.", choices=("true", "false")),),
     ),
     Route(
         "GET", "/v1/jobs/{ref}/events", "A job's history.", browsing.list_events, {200: "Events"}
@@ -300,7 +309,7 @@ ROUTES: tuple[Route | OpenRoute, ...] = (
     Route(
         "GET",
         "/v1/reports/{name}",
-        "Ask a saved query: usage, waits, failures or waste.",
+        "Ask a saved query: usage, waits, eta, failures or waste.",
         asking.run_report,
         {200: "Report"},
         (

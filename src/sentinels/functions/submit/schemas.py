@@ -68,6 +68,11 @@ _POSITION: Schema = {
 }
 _PLACE: dict[str, Schema] = {"position": _POSITION, "waiting": _COUNT}
 
+_EXPECTED: Schema = {
+    **_or_null(_object({"early": _MOMENT, "late": _or_null(_MOMENT)})),
+    "description": "When it is expected to start; late null: nobody knows when at the latest.",
+}
+
 _JOB: dict[str, Schema] = {
     "id": _WHOLE,
     "name": _TEXT,
@@ -95,7 +100,7 @@ _JOB: dict[str, Schema] = {
     "finished_at": _or_null(_MOMENT),
     "cancel_requested_at": _or_null(_MOMENT),
     "exit_code": _or_null(_WHOLE),
-    "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT)})),
+    "queue": _or_null(_object({**_PLACE, "why": _or_null(_TEXT), "expected": _EXPECTED})),
     "links": _object(
         {
             "mlflow": {**_or_null(_TEXT), "description": "Its run's page, for a browser."},
@@ -577,6 +582,21 @@ SCHEMAS: dict[str, Schema] = {
     "Log": _object(_LOG),
     "Dossier": _object(_DOSSIER),
     "Usage": _object(_USAGE),
+    "Why": _object(
+        {
+            "job": _named("Job"),
+            "waits": {"type": "boolean", "description": "false: there is nothing to say."},
+            "sentence": _TEXT,
+            "trouble": {**_or_null(_TEXT), "description": "Why nothing at all starts."},
+            "facts": {**_MAP, "description": "The numbers behind it; code says what it is."},
+            "ways": {
+                **_list_of(_object({"words": _TEXT, "config": _MAP, "command": _TEXT})),
+                "description": "Changes with which it would start now, each by itself.",
+            },
+            "expected": _EXPECTED,
+            "history": _list_of(_object({"at": _MOMENT, "sentence": _TEXT})),
+        }
+    ),
     "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
     "Artifacts": _object(
         {

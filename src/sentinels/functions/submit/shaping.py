@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sentinels.core.capacity import Resources
+from sentinels.core.foreseeing import Range
 from sentinels.core.job import LIVE_STATES, TERMINAL_STATES, JobState
 from sentinels.core.observation import Usage
 from sentinels.core.ports import Json, RunPages
@@ -161,6 +162,13 @@ def notice_json(notice: NoticeView) -> dict[str, Json]:
         "created_at": time_json(notice.created_at),
         "delivered_at": time_json(notice.delivered_at),
     }
+
+
+def range_json(found: Range | None) -> dict[str, Json] | None:
+    """When a job is expected to start; ``late`` None: nobody knows when at the latest."""
+    if found is None:
+        return None
+    return {"early": time_json(found.early), "late": time_json(found.late)}
 
 
 def time_json(moment: datetime | None) -> str | None:
