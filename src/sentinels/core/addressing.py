@@ -22,7 +22,7 @@ from sentinels.core.queueing import Delivery, Summary
 from sentinels.core.submission import Notify
 
 ENDS = frozenset(state.value for state in TERMINAL_STATES)
-USUAL = frozenset({"succeeded", "failed", "long_wait", "near_limit", "silent"})
+USUAL = frozenset({"succeeded", "failed", "preempted", "long_wait", "near_limit", "silent"})
 """What an owner is told of who chose nothing; of a cancel, too, where somebody else did it."""
 TEAM_USUAL = frozenset({"succeeded", "failed"})
 SWEPT = "swept"

@@ -149,6 +149,7 @@ class _Future:
             enqueued_at=first.enqueued_at,
             waiting=len(line),
             time_limit=first.time_limit,
+            owed=lane.owed and lane.job_id == first.job_id,
         )
 
     def _start(self, lane: LaneHead, job: Waiting, name: str) -> None:
