@@ -108,8 +108,12 @@ class IntakeQueue(Protocol):
         """Remember what an operator wants of a node; False where there is none of this name."""
         ...
 
-    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
-        """Which of these are no jobs of the caller's team."""
+    def job_states(self, caller: Caller, job_ids: Sequence[int]) -> Mapping[int, JobState]:
+        """Where these jobs are; those that are not the caller's team's are left out."""
+        ...
+
+    def dependents(self, caller: Caller, job_id: JobId) -> Sequence[JobId]:
+        """The jobs that wait for this one to succeed."""
         ...
 
     def cancel(self, caller: Caller, job_id: JobId) -> JobState:

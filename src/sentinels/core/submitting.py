@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sentinels.core.address import unknown_webhooks
@@ -139,7 +139,7 @@ def check(
         *_data_faults(ports.data, submission.data),
         *_secret_faults(ports, submission),
         *unknown_webhooks("notify.channel", submission.notify.to, ports.webhooks),
-        *_dependency_faults(ports.queue.unknown_jobs(caller, submission.after)),
+        *_dependency_faults(submission.after, ports.queue.job_states(caller, submission.after)),
     ]
     try:
         image = find()
@@ -185,11 +185,27 @@ def _secret_faults(ports: SubmitPorts, submission: Submission) -> list[Fault]:
     return [Fault("secrets", message, value=", ".join(submission.secrets), remedy=remedy)]
 
 
-def _dependency_faults(unknown: frozenset[int]) -> list[Fault]:
+def _dependency_faults(after: Sequence[int], states: Mapping[int, JobState]) -> list[Fault]:
+    unknown = [job_id for job_id in sorted(after) if job_id not in states]
+    never = {job_id: state for job_id, state in sorted(states.items()) if state in _IN_VAIN}
     return [
-        Fault("after", f"there is no job {job_id}", value=str(job_id), remedy="see: sentinels jobs")
-        for job_id in sorted(unknown)
+        *(
+            Fault("after", f"there is no job {job_id}", str(job_id), "see: sentinels jobs")
+            for job_id in unknown
+        ),
+        *(
+            Fault(
+                "after",
+                f"job {job_id} {_IN_VAIN[state]}: this one would never start",
+                str(job_id),
+                f"run it again, and name that job: sentinels rerun {job_id}",
+            )
+            for job_id, state in never.items()
+        ),
     ]
+
+
+_IN_VAIN = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
 
 
 def digest_of(*pushed: object) -> bytes:

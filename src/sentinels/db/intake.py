@@ -6,7 +6,7 @@ Before: ``core/submitting``. Next: ``sql/submit_jobs.sql``, ``moves``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
@@ -95,13 +95,21 @@ class PostgresIntake:
         with transaction(self._engine) as connection:
             return connection.execute(statement("wish_node"), wished).first() is not None
 
-    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
-        """See ``IntakeQueue.unknown_jobs``."""
+    def job_states(self, caller: Caller, job_ids: Sequence[int]) -> Mapping[int, JobState]:
+        """See ``IntakeQueue.job_states``."""
         if not job_ids:
-            return frozenset()
-        mine = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.team_id == caller.team_id)
+            return {}
+        mine = select(jobs.c.id, jobs.c.state).where(
+            jobs.c.id.in_(job_ids), jobs.c.team_id == caller.team_id
+        )
         with transaction(self._engine) as connection:
-            return frozenset(job_ids) - set(connection.execute(mine).scalars())
+            return {row.id: JobState(row.state) for row in connection.execute(mine)}
+
+    def dependents(self, caller: Caller, job_id: JobId) -> Sequence[JobId]:
+        """See ``IntakeQueue.dependents``."""
+        asked = {"job_id": job_id, "team_id": caller.team_id}
+        with transaction(self._engine) as connection:
+            return list(connection.execute(statement("read_dependents"), asked).scalars())
 
     def cancel(self, caller: Caller, job_id: JobId) -> JobState:
         """See ``IntakeQueue.cancel``; tries again where the job moves meanwhile."""

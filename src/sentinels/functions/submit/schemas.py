@@ -448,7 +448,16 @@ SCHEMAS: dict[str, Schema] = {
     "Log": _object(_LOG),
     "Dossier": _object(_DOSSIER),
     "Usage": _object(_USAGE),
-    "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
+    "Cancelled": _object(
+        {
+            "job": _named("Job"),
+            "effect": _one_of("cancelled", "requested"),
+            "dependents": {
+                **_list_of(_WHOLE),
+                "description": "Jobs that were to start after it: they are cancelled with it.",
+            },
+        }
+    ),
     "Artifacts": _object(
         {
             "job": _WHOLE,
