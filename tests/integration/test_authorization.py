@@ -309,7 +309,7 @@ def test_sql_is_the_second_lock_behind_the_handlers_check(world: World) -> None:
             *reading.live_ids(caller, limit=9),
             *reading.next_ids(caller, limit=9),
         ]
-        assert intake.unknown_jobs(caller, [hidden]) == {hidden}
+        assert intake.job_states(caller, [hidden]) == {}
     operator = world.known[Role.OPERATOR].caller
     assert reading.list_ids(operator, JobFilter(team="far-off"), before=None, limit=9) == [hidden]
     assert hidden in reading.live_ids(operator, limit=9)

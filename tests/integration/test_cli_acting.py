@@ -107,12 +107,15 @@ def test_at_a_terminal_one_line_lives_until_the_outcome(desk: Desk) -> None:
 
 def test_cancel_tells_each_effect_and_exits_by_the_worst(desk: Desk) -> None:
     person, canned = desk
-    canned.on("POST /v1/jobs/12/cancel", {"job": job(12, "cancelled"), "effect": "cancelled"})
-    canned.on("POST /v1/jobs/13/cancel", {"job": job(13, "running"), "effect": "requested"})
+    gone: Json = {"job": job(12, "cancelled"), "effect": "cancelled", "dependents": []}
+    canned.on("POST /v1/jobs/12/cancel", gone)
+    stopping: Json = {"job": job(13, "running"), "effect": "requested", "dependents": [15, 16]}
+    canned.on("POST /v1/jobs/13/cancel", stopping)
     canned.on("POST /v1/jobs/14/cancel", problem(409, "job 14 has ended: succeeded"))
     said = person.type("cancel", "12", "13", "14")
     assert said.out.splitlines()[0] == "job 12 digits-logreg cancelled"
     assert said.out.splitlines()[1].startswith("job 13 digits-logreg is being stopped; sentinels")
+    assert said.out.splitlines()[2] == "  with it what was to start after it: 15, 16"
     assert said.err == "error: job 14 has ended: succeeded\n"
     assert said.code == 2
     assert person.type("cancel", "12").code == 0

@@ -13,6 +13,7 @@ from sentinels.core.errors import ClusterUnavailable
 from sentinels.core.job import Reason
 from sentinels.core.observation import Finished, Running
 from sentinels.core.policy import Policy, Preemption
+from sentinels.core.settling import leave_words
 from sentinels.core.workload import WorkloadRef
 from tests.support.desk import Desk, ref
 from tests.support.scripted import GIB, ScriptedCluster, node
@@ -65,6 +66,37 @@ def test_an_urgent_job_has_a_low_one_leave_and_both_come_to_their_end(
     )
     assert reason == "preempted"
     assert "free of charge" in str(detail)
+
+
+def test_nobody_else_takes_the_place_that_others_left_for_a_more_urgent_job(
+    full: tuple[Desk, int],
+) -> None:
+    """A job of a lower class that has waited for long would go before it otherwise."""
+    desk, low = full
+    urgent = desk.job(name="urgent", priority="urgent", resources=WHOLE)
+    desk.tick()
+    aged = desk.job(name="aged", priority="high", resources={"cpu": 1})
+    desk.change(
+        "UPDATE queue SET enqueued_at = now() - interval '3 days' WHERE job_id = :i", i=aged
+    )
+    left(desk, low)
+    desk.tick()
+
+    assert (desk.state(urgent), desk.state(aged)) == ("dispatched", "queued")
+
+
+def test_the_owner_of_a_job_that_left_is_told_why(full: tuple[Desk, int]) -> None:
+    desk, low = full
+    urgent = desk.job(name="urgent", priority="urgent", resources=WHOLE)
+    desk.tick()
+    left(desk, low)
+    desk.cluster.seen[ref(low)] = replace(desk.cluster.seen[ref(low)], message=leave_words(urgent))
+    desk.tick()
+
+    [(kind, body)] = desk.ask("SELECT kind, body FROM outbox WHERE channel = 'messenger'")
+    assert kind == "preempted"
+    assert f"its place was needed by job {urgent}, which is more urgent" in str(body)
+    assert "queued again, free of charge" in str(body)
 
 
 def test_whoever_was_not_reached_is_asked_again_and_nobody_else_is(

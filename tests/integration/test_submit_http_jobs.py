@@ -419,3 +419,13 @@ def test_a_sweep_is_shown_folded_and_cancelled_by_any_of_its_jobs(
     assert client.post(f"/v1/sweeps/{ids[0]}/cancel").status == 409
     alone = client.push().json["jobs"][0]["id"]
     assert client.get(f"/v1/sweeps/{alone}").status == 404
+
+
+def test_a_cancel_names_what_was_to_start_after_the_job(client: Client, desk: Desk) -> None:
+    first = client.push(name="one").json["jobs"][0]["id"]
+    second = client.push(name="two", after=[first]).json["jobs"][0]["id"]
+    third = client.push(name="three", after=[second]).json["jobs"][0]["id"]
+    assert client.post(f"/v1/jobs/{first}/cancel").json["dependents"] == [second]
+    desk.tick()
+    desk.tick()
+    assert [desk.state(each) for each in (second, third)] == ["cancelled", "cancelled"]

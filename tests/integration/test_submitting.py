@@ -73,6 +73,19 @@ def test_every_fault_is_reported_at_once_and_nothing_is_stored(desk: Desk) -> No
     assert desk.ask("SELECT count(*) FROM jobs") == [(0,)]
 
 
+@pytest.mark.parametrize(("state", "word"), [("failed", "failed"), ("cancelled", "was cancelled")])
+def test_a_job_that_would_never_start_is_refused_at_once(desk: Desk, state: str, word: str) -> None:
+    first = desk.job()
+    desk.change("UPDATE jobs SET state = CAST(:s AS job_state), finished_at = now()", s=state)
+    with pytest.raises(InvalidSubmission) as invalid:
+        desk.push(after=[first, 999])
+    assert [(fault.value, fault.message) for fault in invalid.value.faults] == [
+        ("999", "there is no job 999"),
+        (str(first), f"job {first} {word}: this one would never start"),
+    ]
+    assert desk.ask("SELECT count(*) FROM jobs") == [(1,)]
+
+
 def test_a_job_waits_for_the_jobs_it_comes_after(desk: Desk) -> None:
     first = desk.job()
     second = desk.job(after=[first])

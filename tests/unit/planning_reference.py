@@ -191,9 +191,10 @@ class Pass:
         counted = [a + b for a, b in zip(held.now, held.before, strict=True)]
         return share(counted, self.whole, Fraction(self.policy.team_weights.get(team, 1)))
 
-    def place_in_order(self, lane: Lane) -> tuple[int, Fraction, datetime, int]:
+    def place_in_order(self, lane: Lane) -> tuple[bool, int, Fraction, datetime, int]:
         slower = 2 if lane.head.team in self.greedy else 1
         return (
+            not lane.head.owed,
             -points(lane.head, self.policy, self.now, slower=slower),
             self.share_of(lane.head.team),
             lane.head.enqueued_at,

@@ -199,6 +199,7 @@ def make_case(draw: random.Random) -> Case:
             draw.randint(0, 4),
             draw.choice((None, 1, 60, 479, 480, 481, 3600)),
             frozenset({"n0"}) if draw.random() < 0.15 else frozenset(),
+            draw.random() < 0.1,
         )
 
     shapes = [some_shape() for _ in range(draw.randint(1, 4))]
@@ -275,7 +276,7 @@ def test_nobody_overtakes_a_more_urgent_lane_that_asked_for_no_more(case: Case) 
         if refused.avoids or refused.team in case.policy.teams:
             continue
         for other in case.heads:
-            if other.lane_id not in counts:
+            if other.lane_id not in counts or other.owed:
                 continue
             slowest = points(refused, case.policy, NOW, slower=2)
             more_urgent = slowest > points(other, case.policy, NOW)
@@ -785,7 +786,13 @@ def test_only_the_first_of_a_lane_is_known_to_be_short() -> None:
 def test_whoever_is_let_onto_a_kept_node_does_not_delay_the_job_it_is_kept_for(case: Case) -> None:
     """Everybody uses up their time limit, and a launch takes two minutes."""
     big = replace(
-        case.heads[0], team="big", priority=999, waiting=1, avoids=frozenset(), enqueued_at=LONG_AGO
+        case.heads[0],
+        team="big",
+        priority=999,
+        waiting=1,
+        avoids=frozenset(),
+        enqueued_at=LONG_AGO,
+        owed=True,
     )
     case.heads[0] = big
     result = case.plan()

@@ -59,4 +59,8 @@ def _cancel(client: Client, reference: str) -> int:
     job = mapping(answer.get("job"))
     effect = _EFFECTS.get(str(answer.get("effect")), str(answer.get("effect")))
     say(f"job {job.get('id')} {job.get('name')} {effect.format(id=job.get('id'))}")
+    dependents = answer.get("dependents")
+    if isinstance(dependents, list) and dependents:
+        named = ", ".join(map(str, dependents))
+        say(f"  with it what was to start after it: {named}")
     return 0

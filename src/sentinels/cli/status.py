@@ -107,6 +107,7 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "params", ", ".join(f"{name}={value}" for name, value in mapping(job["params"]).items())
     yield "experiment", str(job["experiment"])
     yield "image", image(job, wide=wide)
+    yield "after", ", ".join(map(str, _listed(mapping(job.get("config")).get("after"))))
     yield "sweep", f"{job['sweep']}: sentinels sweep {job['sweep']}" if job.get("sweep") else ""
     yield "rerun", f"of job {job['rerun_of']}" if job.get("rerun_of") else ""
     yield "labels", ", ".join(f"{name}={value}" for name, value in mapping(job["labels"]).items())
@@ -114,6 +115,10 @@ def _facts(job: Json, *, wide: bool) -> Iterator[tuple[str, str]]:
     yield "mlflow", str(mapping(job.get("links")).get("mlflow") or "")
     yield "logs", str(mapping(job.get("links")).get("logs") or "")
     yield "unavailable", "; ".join(map(str, found)) if isinstance(found, list) else ""
+
+
+def _listed(found: object) -> list[object]:
+    return found if isinstance(found, list) else []
 
 
 def _artifacts(attempt: Row) -> str:

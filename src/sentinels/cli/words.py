@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from sentinels.cli.show import Row, coloured, mapping
-from sentinels.cli.times import moment, ran
+from sentinels.cli.times import moment, ran, to_the_minute
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 MARKS = {"succeeded": "✔", "failed": "✘", "cancelled": "■"}

@@ -23,7 +23,10 @@ from sentinels.core.submission import Notify
 
 ENDS = frozenset(state.value for state in TERMINAL_STATES)
 USUAL = frozenset(
-    {"succeeded", "failed", "long_wait", "slipped", "near_limit", "silent", "delayed"}
+    {
+        *("succeeded", "failed", "preempted", "long_wait", "slipped", "near_limit", "silent"),
+        "delayed",
+    }
 )
 """What an owner is told of who chose nothing; of a cancel, too, where somebody else did it."""
 TEAM_USUAL = frozenset({"succeeded", "failed"})

@@ -22,6 +22,7 @@ _QUIET = frozenset({"succeeded", "started", "long_wait"})
 
 _WORDS: Mapping[str, str] = {
     "requeued": "queued again",
+    "preempted": "left for more urgent ones, queued again",
     "started": "started",
     "long_wait": "started after a long wait",
     "slipped": "later than expected",

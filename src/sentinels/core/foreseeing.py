@@ -179,6 +179,7 @@ class _Future:
             waiting=len(line),
             time_limit=first.time_limit,
             avoids=first.avoids,
+            owed=lane.owed and lane.job_id == first.job_id,
         )
 
     def _start(self, lane: LaneHead, job: Waiting, name: str) -> None:

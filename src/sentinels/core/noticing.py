@@ -16,6 +16,9 @@ from sentinels.core.notice import KINDS, start_notices
 from sentinels.core.queueing import Delivery, LiveAttempt, Summary
 from sentinels.core.sweeps import sweep_notice
 
+_PREEMPTED = ("preempted", KINDS[Move.REQUEUE])
+"""Somebody's decision and no fault: its owner is to know of it."""
+
 
 def noticed_start(
     attempt: LiveAttempt, started_at: datetime, rules: NoticeRules
@@ -39,8 +42,9 @@ def noticed_end(
 ) -> tuple[list[Delivery], Summary]:
     """Who is told these notices of an end, and who its sweep's summary if that is over with it."""
     listeners = _listeners(attempt, rules)
+    told_apart = move is Move.REQUEUE and reason is Reason.PREEMPTED
     ended = Happening(
-        kinds=(KINDS[move],),
+        kinds=_PREEMPTED if told_apart else (KINDS[move],),
         reason=reason,
         by_owner=move is Move.CANCEL and attempt.cancel_actor == attempt.user,
         in_sweep=attempt.sweep_id is not None,

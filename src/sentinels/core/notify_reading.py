@@ -14,6 +14,7 @@ NOTICE_KINDS: Mapping[str, str] = {
     "failed": "it ended otherwise, and no retry is left",
     "cancelled": "it was cancelled",
     "requeued": "an attempt ended, and it is tried again",
+    "preempted": "it left for a more urgent job, and is tried again",
     "started": "it started",
     "long_wait": "it started after a long wait",
     "slipped": "it is expected to start much later than was said",

@@ -12,7 +12,8 @@ team's quota. One that fits no node now is passed over, so that it holds up nobo
 waited for ``Policy.reserve_after_seconds`` a node that could hold it is kept free for it, so that
 nobody holds it up either, and only what certainly does not delay it is let on (``reserving``).
 Where the policy lets it, a job that fits nowhere has less urgent ones asked to leave
-(``preempting``). Every pass decides this afresh: a kept node can only get freer until it fits.
+(``preempting``), and from then on goes before all others. Every pass decides this afresh: a kept
+node can only get freer until it fits.
 
 The work grows with lanes and launches, never with the jobs that wait.
 """
@@ -52,7 +53,8 @@ class LaneHead:
     """A lane as the planner sees it: its first job, and how many wait (counted up to a bound).
 
     ``priority`` is the class's number. All jobs of a lane have its team, priority and resources;
-    ``time_limit`` (seconds; None: none) and ``avoids`` (names of nodes) are its first job's.
+    ``time_limit`` (seconds; None: none) and ``avoids`` (names of nodes) are its first job's;
+    ``owed``: others were asked to leave for that job.
     """
 
     lane_id: int
@@ -64,6 +66,7 @@ class LaneHead:
     waiting: int
     time_limit: int | None = None
     avoids: frozenset[str] = frozenset()
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +194,14 @@ def _effective(priority: int, enqueued_at: datetime, policy: Policy, now: dateti
 def _levels(heads: Sequence[LaneHead], ledger: _Ledger) -> Iterator[Sequence[LaneHead]]:
     """Lanes of one effective priority after the other. Those of a team that holds clearly more than
     its part rise slower: a flood of its jobs, grown old, would go before all others' new ones.
+    Before all are those for whom others left: nobody is to have lost their work for a third.
     """
     greedy = _greedy({head.team for head in heads} | ledger.uses.keys(), ledger)
 
-    def level(head: LaneHead) -> int:
+    def level(head: LaneHead) -> tuple[bool, int]:
         waited = (ledger.now - head.enqueued_at).total_seconds()
         slowed = waited / _SLOWER if head.team in greedy else waited
-        return -ledger.policy.effective_priority(head.priority, slowed)
+        return not head.owed, -ledger.policy.effective_priority(head.priority, slowed)
 
     ordered = sorted(heads, key=lambda head: (level(head), head.enqueued_at, head.job_id))
     for _, members in groupby(ordered, key=level):

@@ -7,13 +7,14 @@ the image, pinned. Before: ``submitting``, ``functions/submit``. Next: ``ports``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sentinels.core.address import unknown_webhooks
 from sentinels.core.capacity import Node, fits, largest_fit_faults
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
+from sentinels.core.job import JobState
 from sentinels.core.policy import CurrentPolicy, Person, limit_faults, priority_faults
 from sentinels.core.ports import DataStore, Experiments, ImageStore, SecretStore, Unpinned
 from sentinels.core.quantity import format_duration
@@ -229,8 +230,9 @@ def _program(grounds: Grounds, image: Image | None, submission: Submission) -> I
 def _named(grounds: Grounds, caller: Caller, submission: Submission) -> Iterator[Check]:
     """What it names beside these, where it names something."""
     if submission.after:
-        unknown = grounds.queue.unknown_jobs(caller, submission.after)
-        yield _judged("after", "every job that it starts after is there", _unknown(unknown))
+        states = grounds.queue.job_states(caller, submission.after)
+        faults = _dependencies(submission.after, states)
+        yield _judged("after", "every job that it starts after is there", faults)
     if submission.notify.to:
         faults = unknown_webhooks("notify.channel", submission.notify.to, grounds.webhooks)
         yield _judged("notify", "whoever is to be told is known", faults)
@@ -267,11 +269,23 @@ def _experiment(experiments: Experiments, name: str) -> Check:
     return Check("experiment", Standing.OK, f"{name} is there")
 
 
-def _unknown(unknown: frozenset[int]) -> list[Fault]:
-    return [
-        Fault("after", f"there is no job {job_id}", value=str(job_id), remedy="see: sentinels jobs")
-        for job_id in sorted(unknown)
-    ]
+def _dependencies(after: Sequence[int], states: Mapping[int, JobState]) -> list[Fault]:
+    return [fault for job_id in sorted(after) for fault in _dependency(job_id, states.get(job_id))]
+
+
+def _dependency(job_id: int, state: JobState | None) -> Iterator[Fault]:
+    if state is None:
+        yield Fault("after", f"there is no job {job_id}", str(job_id), "see: sentinels jobs")
+    elif state in _IN_VAIN:
+        message = f"job {job_id} {_IN_VAIN[state]}: this one would never start"
+        remedy = f"run it again, and name that job: sentinels rerun {job_id}"
+        yield Fault("after", message, str(job_id), remedy)
+
+
+_IN_VAIN: Mapping[JobState, str] = {
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "was cancelled",
+}
 
 
 def _judged(name: str, good: str, faults: Sequence[Fault]) -> Check:

@@ -150,8 +150,12 @@ class IntakeQueue(Protocol):
         """Remember what the caller wants of a node; False where there is none of this name."""
         ...
 
-    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
-        """Which of these are no jobs that the caller may see."""
+    def job_states(self, caller: Caller, job_ids: Sequence[int]) -> Mapping[int, JobState]:
+        """Where these jobs are; those that the caller may not see are left out."""
+        ...
+
+    def dependents(self, caller: Caller, job_id: JobId) -> Sequence[JobId]:
+        """The jobs that wait for this one to succeed, of those that the caller may see."""
         ...
 
     def cancel(self, caller: Caller, job_id: JobId) -> JobState:

@@ -6,7 +6,7 @@ Before: ``core/submitting``. Next: ``sql/submit_jobs.sql``, ``moves``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
@@ -116,13 +116,21 @@ class PostgresIntake:
             record(connection, caller, Deed(f"node.{wish.value}", node))
         return True
 
-    def unknown_jobs(self, caller: Caller, job_ids: Sequence[int]) -> frozenset[int]:
-        """See ``IntakeQueue.unknown_jobs``."""
+    def job_states(self, caller: Caller, job_ids: Sequence[int]) -> Mapping[int, JobState]:
+        """See ``IntakeQueue.job_states``."""
         if not job_ids:
-            return frozenset()
-        mine = select(jobs.c.id).where(jobs.c.id.in_(job_ids), within(caller.reach(Act.SEE)))
+            return {}
+        mine = select(jobs.c.id, jobs.c.state).where(
+            jobs.c.id.in_(job_ids), within(caller.reach(Act.SEE))
+        )
         with transaction(self._engine) as connection:
-            return frozenset(job_ids) - set(connection.execute(mine).scalars())
+            return {row.id: JobState(row.state) for row in connection.execute(mine)}
+
+    def dependents(self, caller: Caller, job_id: JobId) -> Sequence[JobId]:
+        """See ``IntakeQueue.dependents``."""
+        asked = {"job_id": job_id, "team_id": caller.seen_team}
+        with transaction(self._engine) as connection:
+            return list(connection.execute(statement("read_dependents"), asked).scalars())
 
     def cancel(self, caller: Caller, job_id: JobId) -> JobState:
         """See ``IntakeQueue.cancel``; tries again where the job moves meanwhile."""

@@ -88,6 +88,7 @@ def lane_head_of(row: RowMapping) -> LaneHead:
         waiting=row["waiting"],
         time_limit=seconds_of(row["time_limit"]),
         avoids=frozenset(row["avoids"]),
+        owed=row["owed"],
     )
 
 

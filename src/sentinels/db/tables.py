@@ -233,6 +233,7 @@ attempts = Table(
     Column("leaves_for", BigInteger, comment="the job for which it was asked to leave"),
     texts("avoids", comment="nodes that it keeps away from"),
     PrimaryKeyConstraint("job_id", "attempt"),
+    Index("attempts_leaves_for_idx", "leaves_for", postgresql_where=text("leaves_for IS NOT NULL")),
     Index("attempts_unreleased_idx", "job_id", "attempt", postgresql_where=text("NOT released")),
     postgresql_with={"fillfactor": "80"},
 )

@@ -1,7 +1,8 @@
 -- The planner's input: one row a ready lane, with its first job and how many wait (counted to :depth).
 SELECT l.id AS lane_id, t.name AS team, t.weight, l.priority,
        s.cpu_millis, s.memory_bytes, s.gpus, s.gpu_type,
-       h.job_id, h.enqueued_at, n.waiting, j.config->>'time_limit' AS time_limit, j.avoids
+       h.job_id, h.enqueued_at, n.waiting, j.config->>'time_limit' AS time_limit, j.avoids,
+       EXISTS (SELECT FROM attempts a WHERE a.leaves_for = h.job_id) AS owed
   FROM lanes l
   JOIN teams t ON t.id = l.team_id
   JOIN shapes s ON s.id = l.shape_id

@@ -63,12 +63,13 @@ def checks_json(seen: Preflight) -> dict[str, Json]:
 def cancel_job(ask: Ask) -> Response:
     """Cancel a job, or ask for its end."""
     job = ask.job_to_change()
+    dependents = ask.door.ports.queue.dependents(ask.caller, job.id)
     state = cancel(ask.door.ports, ask.caller, job.id)
     shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, [job.id]))
     effect = "cancelled" if state is JobState.CANCELLED else "requested"
     if state is JobState.CANCELLED:  # it waited; the end of a live one is counted when it is seen
         ask.door.telemetry.tally.ended(state, Reason.CANCELLED)
-    return reply({"job": shaped[0], "effect": effect})
+    return reply({"job": shaped[0], "effect": effect, "dependents": list(dependents)})
 
 
 def pushed_reply(ask: Ask, pushed: Pushed) -> Response:

@@ -597,7 +597,16 @@ SCHEMAS: dict[str, Schema] = {
             "history": _list_of(_object({"at": _MOMENT, "sentence": _TEXT})),
         }
     ),
-    "Cancelled": _object({"job": _named("Job"), "effect": _one_of("cancelled", "requested")}),
+    "Cancelled": _object(
+        {
+            "job": _named("Job"),
+            "effect": _one_of("cancelled", "requested"),
+            "dependents": {
+                **_list_of(_WHOLE),
+                "description": "Jobs that were to start after it: they are cancelled with it.",
+            },
+        }
+    ),
     "Artifacts": _object(
         {
             "job": _WHOLE,

@@ -16,6 +16,8 @@ ALTER TABLE attempts ADD COLUMN avoids TEXT[] DEFAULT '{}' NOT NULL;
 
 COMMENT ON COLUMN attempts.avoids IS 'nodes that it keeps away from';
 
+CREATE INDEX attempts_leaves_for_idx ON attempts (leaves_for) WHERE leaves_for IS NOT NULL;
+
 ALTER TABLE deferred ADD COLUMN sweep_id BIGINT;
 
 COMMENT ON COLUMN deferred.sweep_id IS 'its sweep, where that has a limit';
