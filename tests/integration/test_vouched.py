@@ -16,7 +16,9 @@ from sentinels.core.identity import ClaimNames
 from sentinels.core.people import AuditFilter
 from sentinels.core.rights import Role
 from sentinels.db.people import PostgresPeople
+from sentinels.functions.wiring import make_vouchers
 from sentinels.services.oidc import OidcIssuer
+from sentinels.settings import Settings
 from tests.conftest import TOKEN
 from tests.standins.issuer import AUDIENCE, IssuerStandIn, rsa_key
 from tests.support.desk import Desk
@@ -250,3 +252,28 @@ def test_a_browser_enters_with_such_a_token_too(place: Place) -> None:
     )
     assert refused.status == 401
     assert b"has expired" in refused.body
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(oidc_issuer="https://i"), "needs SENTINELS_OIDC_AUDIENCE"),
+        (
+            Settings(token_review_audience="s", token_review_accounts="ci=vision"),
+            "SENTINELS_TOKEN_REVIEW_ACCOUNTS: 'ci=vision' is not of the form",
+        ),
+    ],
+)
+def test_settings_that_would_let_in_nobody_end_the_process_with_a_sentence(
+    settings: Settings, said: str
+) -> None:
+    with pytest.raises(SystemExit, match=said):
+        make_vouchers(settings)
+
+
+def test_who_vouches_follows_from_the_settings() -> None:
+    assert make_vouchers(Settings()) == []
+    both = Settings(oidc_issuer="https://i", oidc_audience="s", token_review_audience="s")
+    issuer, kubernetes = make_vouchers(both)
+    assert (issuer.knows("https://i"), issuer.knows("https://j")) == (True, False)
+    assert (kubernetes.knows("https://j"), kubernetes.knows("")) == (True, False)

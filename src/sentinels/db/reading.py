@@ -247,13 +247,11 @@ class PostgresReading:
     def _by_id(self, caller: Caller, ref: str) -> JobRef | None:
         if not (ref.isascii() and ref.isdigit() and int(ref) <= _LARGEST_ID):
             return None
-        return self._found(caller, job_id=int(ref), name=None)
+        rows = self._rows("find_job", team_id=caller.seen_team, job_id=int(ref))
+        return job_ref_of(rows[0]) if rows else None
 
     def _by_name(self, caller: Caller, name: str) -> JobRef | None:
-        return self._found(caller, job_id=None, name=name)
-
-    def _found(self, caller: Caller, *, job_id: int | None, name: str | None) -> JobRef | None:
-        rows = self._rows("find_job", team_id=caller.seen_team, job_id=job_id, name=name)
+        rows = self._rows("find_named_job", team_id=caller.seen_team, name=name)
         return job_ref_of(rows[0]) if rows else None
 
     def _names(self, caller: Caller, beginning: str) -> Sequence[str]:

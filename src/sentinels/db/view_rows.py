@@ -25,7 +25,7 @@ from sentinels.db.rows import image_of, ref_of, resources_of, seconds_of, usage_
 
 
 def job_ref_of(row: RowMapping) -> JobRef:
-    """A row of ``find_job.sql``."""
+    """A row of ``find_job.sql`` or ``find_named_job.sql``."""
     holder = Holder(row["user_id"], row["team_id"])
     return JobRef(JobId(row["id"]), row["attempt"], holder, row["user_name"], row["team"])
 
