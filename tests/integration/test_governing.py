@@ -240,8 +240,8 @@ def test_a_dry_run_shows_what_would_change_and_for_whom_and_changes_nothing(
     assert (
         "team default holds 4 CPUs and may hold 2: it gets nothing more until it holds less" in told
     )
-    assert f"job {mine} can never start: it is more than team default may hold: 2 CPUs" in told
-    assert f"job {hers} loses its class high, which is mid now" in told
+    assert f"job {mine}: can never start, more than team default may hold: 2 CPUs" in told
+    assert f"job {hers}: class high is called mid then" in told
     place = told.index("1 waiting job would move:")
     assert told[place + 1].split() == ["JOB", "OWNER", "TEAM", "PLACE", "STARTS", "ABOUT"]
     assert told[place + 2].split()[:6] == [str(mine), "ann", "default", "2", "→", "?"]

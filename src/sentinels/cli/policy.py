@@ -140,7 +140,8 @@ def _read(file: str) -> Json:
 def _headline(found: Row) -> str:
     if not found.get("version"):
         return "# The usual policy: nobody has applied another. What each key means: docs/policy.md"
-    return f"# Version {found.get('version')}, by {found.get('actor')}, {local(found.get('at'))}"
+    at = str(found.get("at"))[:16].replace("T", " ")
+    return f"# Version {found.get('version')}, by {found.get('actor')}, {at} UTC"
 
 
 def _changes(row: Row) -> list[str]:

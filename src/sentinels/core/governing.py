@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sentinels.core.errors import Conflict, InvalidPolicy, NotAllowed
+from sentinels.core.planning import LaneHead
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import changes, read_policy
 from sentinels.core.policy_writing import document_of
@@ -150,6 +151,16 @@ def foresee_policy(
     return change, Effects(_moves(scene, after), list(_troubles(scene, after)))
 
 
+def history(book: PolicyBook, *, limit: int) -> list[Change]:
+    """The newest versions with what each changed."""
+    found = list(book.versions(limit=limit + 1))
+    before = [*found[1:], USUAL]
+    return [
+        Change(version, differences(earlier.document, version.document))
+        for version, earlier in zip(found[:limit], before, strict=False)
+    ]
+
+
 def _moves(before: Scene, after: Scene) -> list[Shift]:
     found = [each for each in shifts(before, after) if each.is_moved]
     return sorted(found, key=lambda each: (each.place_before or float("inf"), each.job_id))
@@ -165,38 +176,37 @@ def _troubles(before: Scene, after: Scene) -> Iterator[str]:
             )
     for why, jobs in _met(before, after).items():
         many = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
-        yield f"job {', '.join(map(str, sorted(jobs)[:_NAMED]))}{many} {why}"
+        which = "jobs" if len(jobs) > 1 else "job"
+        yield f"{which} {', '.join(map(str, sorted(jobs)[:_NAMED]))}{many}: {why}"
 
 
 def _met(before: Scene, after: Scene) -> Mapping[str, Sequence[int]]:
     """The waiting jobs that meet something new, by what."""
-    lanes = {lane.lane_id: lane for lane in before.lanes}
     found: dict[str, list[int]] = defaultdict(list)
+    lanes = {lane.lane_id: lane for lane in before.lanes}
     for job in before.waiting:
         lane = lanes[job.lane_id]
-        was, new = (each.policy.class_name(lane.priority) for each in (before, after))
-        if was != new:
-            gone = new == str(lane.priority)
-            found[f"loses its class {was}" + ("" if gone else f", which is {new} now")].append(
-                job.job_id
-            )
-        never, still = (
-            never_faults(each.policy.quota_of(lane.team), lane.team, lane.resources)
-            for each in (after, before)
-        )
-        if never and not still:
-            found[f"can never start: it {never[0].message}"].append(job.job_id)
+        for why in (_class_lost(lane, before.policy, after.policy), _barred(lane, before, after)):
+            if why:
+                found[why].append(job.job_id)
     return found
 
 
-def history(book: PolicyBook, *, limit: int) -> list[Change]:
-    """The newest versions with what each changed."""
-    found = list(book.versions(limit=limit + 1))
-    before = [*found[1:], USUAL]
-    return [
-        Change(version, differences(earlier.document, version.document))
-        for version, earlier in zip(found[:limit], before, strict=False)
-    ]
+def _class_lost(lane: LaneHead, before: Policy, after: Policy) -> str:
+    was, new = before.class_name(lane.priority), after.class_name(lane.priority)
+    if was == new:
+        return ""
+    if new == str(lane.priority):
+        return f"class {was} is gone, the number {new} stays"
+    return f"class {was} is called {new} then"
+
+
+def _barred(lane: LaneHead, before: Scene, after: Scene) -> str:
+    still, never = (
+        never_faults(each.policy.quota_of(lane.team), lane.team, lane.resources)
+        for each in (before, after)
+    )
+    return f"can never start, {never[0].message.removeprefix('is ')}" if never and not still else ""
 
 
 def _spelled_out(document: Json) -> Json:
