@@ -33,7 +33,8 @@ from sentinels.cli.show import (
     show_rows,
     show_value,
 )
-from sentinels.cli.words import expected, ids, place, why
+from sentinels.cli.times import length
+from sentinels.cli.words import expected, ids, needs, place, why
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
 
 _PATIENCE_SECONDS = 20.0
@@ -75,6 +76,7 @@ def push(
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,
     label: F.Label = None,
+    fit: F.Fit = False,
     wait: F.Wait = False,
     follow: F.Follow = False,
     quiet: F.Quiet = False,
@@ -89,6 +91,8 @@ def push(
     """
     where = _image(image)
     body: Json = {"image": where, "config": _read(where, config, ctx.params)}
+    if fit:
+        body["fit"] = True
     if dry_run:
         preview(body, output, ends=wait or follow)
         return
@@ -202,8 +206,26 @@ def tell(answer: Json, output: Output, *, quiet: bool) -> None:
         show_value(answer, output)
     elif output is Output.TABLE:
         _tell_person(jobs, mapping(answer.get("queue")), replayed=bool(answer.get("replayed")))
+        _tell_fit(mapping(answer.get("fit")))
     else:
         show_rows(jobs, JOBS, output, empty="")
+
+
+def _tell_fit(fit: Row) -> None:
+    """What the last runs of its name used, and what less would gain, or what was taken."""
+    if not fit:
+        return
+    told = fit.get("sentences")
+    said = "; ".join(map(str, told)) if isinstance(told, list) else ""
+    asks = needs(fit)
+    say(f"  the last {fit['runs']} runs of its name say: {said}")
+    if fit.get("taken"):
+        say(f"  so it asks for {asks}")
+        return
+    seconds = fit.get("sooner_seconds")
+    sooner = isinstance(seconds, int | float) and seconds >= 60
+    gain = f", and starts about {length(float(str(seconds)))} sooner" if sooner else ""
+    say(f"  with --fit it asks for {asks}{gain}")
 
 
 def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:

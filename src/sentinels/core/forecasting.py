@@ -15,6 +15,7 @@ from typing import Protocol
 
 from sentinels.core.addressing import Happening, Listeners
 from sentinels.core.audience import Audience, NoticeRules
+from sentinels.core.fitting import PastUse
 from sentinels.core.foreseeing import Look, Range, ranges
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
@@ -83,6 +84,10 @@ class Foresight(Protocol):
 
     def owned(self, ids: Sequence[int]) -> Sequence[Owned]:
         """Those of these jobs that wait, with their people."""
+        ...
+
+    def past_use(self, team_id: int, name: str) -> PastUse:
+        """What the last runs of the team's jobs of this name used."""
         ...
 
     def story(self, job_id: JobId) -> Sequence[Change]:

@@ -15,7 +15,7 @@ from sentinels.core.ports import Cluster, Json, TrackerRun
 from sentinels.core.queueing import Caller, LiveAttempt
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import expand_sweep, read_submission
-from sentinels.core.submitting import SubmitPorts, check, under_policy
+from sentinels.core.submitting import Fit, SubmitPorts, check, under_policy
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
 NOT_YET = 0
@@ -25,13 +25,20 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def preview(
-    ports: SubmitPorts, caller: Caller, cluster: Cluster, *, image: object, config: object
+    ports: SubmitPorts,
+    caller: Caller,
+    cluster: Cluster,
+    *,
+    image: object,
+    config: object,
+    fit: Fit | None = None,
 ) -> list[Mapping[str, Json]]:
     """What the cluster would be given for each job of this push; nothing is stored.
 
     Raises ``InvalidSubmission`` with every fault.
     """
-    submission = under_policy(ports, caller, read_submission(image, config))
+    asked = read_submission(image, config)
+    submission = under_policy(ports, caller, fit(asked) if fit else asked)
     found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
     return previews(ports, caller, cluster, submission, found)
 

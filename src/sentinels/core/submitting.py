@@ -41,18 +41,28 @@ class SubmitPorts:
     webhooks: Collection[str] = ()
 
 
+Fit = Callable[[Submission], Submission]
+"""Cuts a submission to its right size."""
+
+
 def push(
-    ports: SubmitPorts, caller: Caller, *, image: object, config: object, key: str | None
+    ports: SubmitPorts,
+    caller: Caller,
+    *,
+    image: object,
+    config: object,
+    key: str | None,
+    fit: Fit | None = None,
 ) -> Pushed:
     """Check and store one push; the same key brings the same jobs again.
 
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
     asked = read_submission(image, config)
-    digest = digest_of(image, config)
+    digest = digest_of(image, config, "fit") if fit else digest_of(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
-    submission = under_policy(ports, caller, asked)
+    submission = under_policy(ports, caller, fit(asked) if fit else asked)
     found = check(ports, caller, submission, lambda: ports.images.resolve(submission.image))
     return store(ports, caller, submission, found, PushMark(key, digest))
 
