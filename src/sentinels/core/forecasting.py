@@ -9,7 +9,7 @@ what came. Comes in: a scene. Goes out: predictions, and notices of slips. Befor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from sentinels.core.workload import WorkloadRef
 
 ROUND = "forecast"
 EVERY_SECONDS = 60.0
-MOST_SECONDS = 10.0
+MOST_SECONDS = 5.0
 """What is not foreseen within this time is not foretold this time."""
 COARSE_SECONDS = 60.0
 SLIP_SECONDS, SLIP_PART = 900.0, 0.25
@@ -115,7 +115,7 @@ class Forecaster:
     foresight: Foresight
     clock: Clock
     rules: NoticeRules
-    stopwatch: Callable[[], float] = field()
+    stopwatch: Callable[[], float]
 
     def look(self) -> None:
         """Foretell, if it is time."""
