@@ -272,6 +272,7 @@ def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
     """A job as the API gives it."""
     begun, ended = state != "queued", state in ("succeeded", "failed", "cancelled")
     place = {"position": 3, "waiting": 9, "why": "needs 2 CPUs; 0.5 of 2 are free"}
+    place["expected"] = {"early": "2999-01-01T12:00:00+00:00", "late": None}
     return {
         "id": job_id,
         "name": "digits-logreg",
@@ -372,7 +373,7 @@ def dossier(state: str = "failed", **more: object) -> Json:
 def pushed(*jobs: Json, replayed: bool = False) -> Json:
     """The answer to a push."""
     found = list(jobs) or [job()]
-    told = {"replayed": replayed, "same": False, "warnings": []}
+    told = {"replayed": replayed, "same": False, "warnings": [], "fit": None}
     return {"jobs": found, **told, "queue": {"position": 3, "waiting": 9}}
 
 

@@ -45,7 +45,8 @@ def test_status_shows_the_place_and_why_a_job_waits(desk: Desk) -> None:
         "  waits       needs 2 CPUs; 0.5 of 2 are free\n",
         "  needs       2 CPU 4Gi · priority normal\n",
         "  params      C=0.1\n",
-        "  next: sentinels queue · sentinels cancel 12\n",
+        "  expected    at 2999-01-01 12:00 or later\n",
+        "  next: sentinels why 12 · sentinels cancel 12\n",
     ):
         assert line in out
 
@@ -107,7 +108,7 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
     said = person.type("queue", "--next", "2")
     assert canned.queries("/v1/queue") == [{"limit": "2", "fold": "true"}]
     assert said.out.splitlines() == [
-        "POS  JOB  NAME           USER  TEAM     PRI     NEEDS      WAITED  WAITING FOR",
+        "POS  JOB  NAME           USER  TEAM     PRI     NEEDS      WAITED  EXPECTED  WAITING FOR",
         _row("  1   11  digits-logreg  bob   default  high    2 CPU 4Gi", "needs 2 CPUs"),
         _row("  2   12  日本語         ann   default  normal  2 CPU 4Gi", "behind job 11"),
         "… and 38 more (sentinels queue --next 40)",
@@ -189,8 +190,9 @@ def _queue() -> Json:
     same = "2999-01-01T00:00:00+00:00"  # nothing has passed since: lengths stay what they are
     first = job(11, user="bob", priority="high", submitted_at=same)
     second = job(12, name="日本語", submitted_at=same)
-    places = [{"position": 1, "waiting": 40, "why": "needs 2 CPUs"}]
-    places += [{"position": 2, "waiting": 40, "why": "behind job 11"}]
+    soon = {"early": "2000-01-01T00:00:00+00:00", "late": "2000-01-01T00:00:00+00:00"}
+    places = [{"position": 1, "waiting": 40, "why": "needs 2 CPUs", "expected": soon}]
+    places += [{"position": 2, "waiting": 40, "why": "behind job 11", "expected": soon}]
     return {
         "waiting": [{**first, "queue": places[0]}, {**second, "queue": places[1]}],
         "total": 40,
@@ -201,7 +203,7 @@ def _queue() -> Json:
 
 
 def _row(begin: str, end: str) -> str:
-    return f"{begin}    0.0s  {end}"
+    return f"{begin}    0.0s  now       {end}"
 
 
 def test_a_list_is_read_page_by_page_and_says_when_there_is_more(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sentinels.clusters.local.images import LocalImageStore
 from sentinels.core.job import JobState
 from sentinels.core.queueing import Caller, Pushed
-from sentinels.core.submitting import SubmitPorts, push
+from sentinels.core.submitting import Manner, SubmitPorts, push
 from sentinels.db.intake import PostgresIntake
 from tests.conftest import TOKEN
 from tests.integration.test_cli import Terminal
@@ -33,7 +33,8 @@ def again(
         policy=lambda: desk.policy,
     )
     config = {"command": ["python", "main.py"], **config}
-    return push(ports, desk.caller, image="/code/digits", config=config, key=key, again=again)
+    manner = Manner(key, again)
+    return push(ports, desk.caller, image="/code/digits", config=config, manner=manner)
 
 
 SWEEP = {"C": [0.1, 1]}
@@ -136,7 +137,8 @@ def test_a_push_that_fails_leaves_its_place_free(desk: Desk) -> None:
     )
     config = {"command": ["python", "main.py"]}
     with pytest.raises(Crash):
-        push(ports, desk.caller, image="/code/digits", config=config, key=None, again=False)
+        manner = Manner(again=False)
+        push(ports, desk.caller, image="/code/digits", config=config, manner=manner)
     assert not again(desk).same
 
 

@@ -175,7 +175,7 @@ def test_who_holds_what_is_what_the_tables_say(town: Town) -> None:
     assert [(each["team"], each["amount"], each["jobs"]) for each in crowd["held"]] == held
     assert (crowd["total"], crowd["free"], crowd["most_on_one_node"]) == (8, 1, 1)
     assert answer["sentence"] == (
-        "Waiting for 2 a100 GPUs. 8 exist: team nlp holds 6 (2 jobs, job 2 ends in about 59m);"
+        "Waiting for 2 a100 GPUs. 8 exist: team nlp holds 6 (2 jobs, job 2 ends within 59m);"
         f" team default holds 1 (job {mine}; when they end is not known);"
         " 1 free, at most 1 on one node. It would start now with 1 a100 GPU."
     )
@@ -195,7 +195,7 @@ def test_a_quota_is_told_with_what_the_team_holds(town: Town) -> None:
     town.tick()
     assert town.why(job)["sentence"] == (
         f"Team default may have 1 running jobs and has 1: ann's job {first};"
-        f" the first to end is job {first}, in about 59m. No single change would start it now."
+        f" the first to end is job {first}, within 59m. No single change would start it now."
     )
 
 

@@ -26,7 +26,7 @@ from sentinels.core.ports import Failpoint, ImageStore, Messenger, Program, Trac
 from sentinels.core.queueing import Caller, PassReport, Pushed
 from sentinels.core.recording import Recorder
 from sentinels.core.settling import SettlePorts, SettlingLimits
-from sentinels.core.submitting import SubmitPorts, push
+from sentinels.core.submitting import Manner, SubmitPorts, push
 from sentinels.core.telling import TellPorts, tell_due
 from sentinels.core.workload import Image, ImageKind, WorkloadRef
 from sentinels.db.admission import PostgresDispatchQueue
@@ -104,7 +104,7 @@ class Desk:
             policy=lambda: self.policy,
         )
         config = {"command": ["python", "main.py"], **config}
-        return push(ports, self.caller, image="/code/digits", config=config, key=key)
+        return push(ports, self.caller, image="/code/digits", config=config, manner=Manner(key))
 
     def job(self, **config: object) -> JobId:
         return self.push(**config).job_ids[0]

@@ -156,3 +156,9 @@ def test_looked_at_coarsely_what_ends_at_about_the_same_time_ends_together() -> 
     assert foresee(found, look=coarse) == {10: Start(after(130), "a")}
     assert foresee(found, pace=Pace.EARLY, look=coarse) == {10: Start(after(100), "a")}
     assert foresee(found, look=Look(go_on=lambda: False)) == {}
+
+
+def test_a_look_that_is_cut_short_tells_ranges_of_what_comes_first() -> None:
+    line = [job(number, 1, 50) for number in range(10)]
+    found = ranges(scene([lane(1, cpus(4))], line), look=Look(steps=3))
+    assert found == {number: Range(after(50 * number), after(50 * number)) for number in range(3)}

@@ -37,7 +37,7 @@ from sentinels.cli.show import (
     show_value,
 )
 from sentinels.cli.times import length, seconds_between
-from sentinels.cli.words import expected, ids, place, why
+from sentinels.cli.words import expected, ids, needs, place, why
 from sentinels.core.errors import Fault, InvalidSubmission, Unavailable
 
 _PATIENCE_SECONDS = 20.0
@@ -83,6 +83,7 @@ def push(
     notify_on: F.NotifyOn = None,
     notify_channel: F.NotifyChannel = None,
     label: F.Label = None,
+    fit: F.Fit = False,
     wait: F.Wait = False,
     follow: F.Follow = False,
     quiet: F.Quiet = False,
@@ -99,6 +100,8 @@ def push(
     """
     where = _image(image)
     body: Json = {"image": where, "config": _read(where, config, ctx.params)}
+    if fit:
+        body["fit"] = True
     if check:
         show_checks(body, output)
     elif dry_run:
@@ -221,6 +224,7 @@ def tell(answer: Json, output: Output, *, quiet: bool) -> None:
         _tell_person(jobs, mapping(answer.get("queue")), replayed=before)
         for text in _notes(answer, jobs[0]):
             say(f"  {text}")
+        _tell_fit(mapping(answer.get("fit")))
     else:
         show_rows(jobs, JOBS, output, empty="")
 
@@ -232,6 +236,23 @@ def _notes(answer: Json, first: Row) -> Iterator[str]:
         yield f"the same was pushed {since} ago, nothing new was queued; --again pushes it anyway"
     warnings = answer.get("warnings")
     yield from (f"! {text}" for text in (warnings if isinstance(warnings, list) else []))
+
+
+def _tell_fit(fit: Row) -> None:
+    """What the last runs of its name used, and what less would gain, or what was taken."""
+    if not fit:
+        return
+    told = fit.get("sentences")
+    said = "; ".join(map(str, told)) if isinstance(told, list) else ""
+    asks = needs(fit)
+    say(f"  the last {fit['runs']} runs of its name say: {said}")
+    if fit.get("taken"):
+        say(f"  so it asks for {asks}")
+        return
+    seconds = fit.get("sooner_seconds")
+    sooner = isinstance(seconds, int | float) and seconds >= 60
+    gain = f", and starts about {length(float(str(seconds)))} sooner" if sooner else ""
+    say(f"  with --fit it asks for {asks}{gain}")
 
 
 def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:

@@ -75,6 +75,9 @@ class FlagOptions:
     ]
     Label = Annotated[_Words, typer.Option(help="A label, as in ticket=ML-12. Repeatable.")]
 
+    Fit = Annotated[
+        bool, typer.Option("--fit", help="Ask for no more than the last runs of its name needed.")
+    ]
     Wait = Annotated[
         bool, typer.Option("--wait", "-w", help="Wait for the end; exit code 1 if one failed.")
     ]

@@ -161,7 +161,7 @@ def _jobs(holding: Holding, now: datetime) -> str:
         noun = "job" if len(holding.jobs) == 1 else "jobs"
         return f"{noun} {', '.join(ids)}{more}; when they end is not known"
     job, end = holding.next_end
-    first = f"job {job.ref.job_id} ends in about {_length(end, now)}"
+    first = f"job {job.ref.job_id} ends {_in(job, end, now)}"
     return first if len(holding.jobs) == 1 else f"{len(holding.jobs)} jobs, {first}"
 
 
@@ -191,7 +191,12 @@ def _first_end(holding: Holding, now: datetime) -> str:
     if holding.next_end is None:
         return "; when they end is not known"
     job, end = holding.next_end
-    return f"; the first to end is job {job.ref.job_id}, in about {_length(end, now)}"
+    return f"; the first to end is job {job.ref.job_id}, {_in(job, end, now)}"
+
+
+def _in(job: Occupant, end: datetime, now: datetime) -> str:
+    """When a job ends: as such jobs did, or at its time limit at the latest."""
+    return f"{'within' if job.history is None else 'in about'} {_length(end, now)}"
 
 
 def _impossible(why: Why, _: datetime) -> str:

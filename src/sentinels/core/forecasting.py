@@ -9,12 +9,13 @@ what came. Comes in: a scene. Goes out: predictions, and notices of slips. Befor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from sentinels.core.addressing import Happening, Listeners
 from sentinels.core.audience import Audience, NoticeRules
+from sentinels.core.fitting import PastUse
 from sentinels.core.foreseeing import Look, Range, ranges
 from sentinels.core.job import JobId
 from sentinels.core.notice import MESSENGER
@@ -27,7 +28,7 @@ from sentinels.core.workload import WorkloadRef
 
 ROUND = "forecast"
 EVERY_SECONDS = 60.0
-MOST_SECONDS = 10.0
+MOST_SECONDS = 5.0
 """What is not foreseen within this time is not foretold this time."""
 COARSE_SECONDS = 60.0
 SLIP_SECONDS, SLIP_PART = 900.0, 0.25
@@ -85,6 +86,10 @@ class Foresight(Protocol):
         """Those of these jobs that wait, with their people."""
         ...
 
+    def past_use(self, team_id: int, name: str) -> PastUse:
+        """What the last runs of the team's jobs of this name used."""
+        ...
+
     def story(self, job_id: JobId) -> Sequence[Change]:
         """How the answer to why this job waits changed, the oldest first."""
         ...
@@ -110,7 +115,7 @@ class Forecaster:
     foresight: Foresight
     clock: Clock
     rules: NoticeRules
-    stopwatch: Callable[[], float] = field()
+    stopwatch: Callable[[], float]
 
     def look(self) -> None:
         """Foretell, if it is time."""

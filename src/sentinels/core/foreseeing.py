@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -65,15 +65,17 @@ def foresee(
     """The starts that can be foreseen, by job id. ``wanted``: nothing is foreseen any further once
     all of these have started.
     """
-    future = _Future(scene, pace, look.coarse_seconds)
-    left = set(wanted) if wanted is not None else None
-    for _ in range(look.steps):
-        future.plan()
-        if left is not None and left <= future.starts.keys():
-            break
-        if not future.lines or not look.go_on() or not future.advance():
-            break
+    future = _Future(scene, pace, look.coarse_seconds, wanted)
+    _run([future], look)
     return future.starts
+
+
+def _run(futures: Sequence[_Future], look: Look) -> None:
+    """Go on side by side, so that all of them are cut short at the same place if they are."""
+    for _ in range(look.steps):
+        going_on = [future.step() for future in futures]
+        if not any(going_on) or not look.go_on():
+            return
 
 
 def ranges(
@@ -83,9 +85,12 @@ def ranges(
     quicker than another, so the early end of a range is the lesser of the two. Where the look was
     cut short, what was not seen to start in both is left out.
     """
-    early = foresee(scene, pace=Pace.EARLY, wanted=wanted, look=look)
-    late = foresee(scene, pace=Pace.LATE, wanted=wanted, look=look)
-    found, cut = {}, not look.go_on()
+    futures = [
+        _Future(scene, pace, look.coarse_seconds, wanted) for pace in (Pace.EARLY, Pace.LATE)
+    ]
+    _run(futures, look)
+    early, late = (future.starts for future in futures)
+    found, cut = {}, any(future.is_open for future in futures)
     for job_id, start in early.items():
         other = late.get(job_id)
         if other is None and cut:
@@ -111,6 +116,8 @@ class _Future:
     scene: Scene
     pace: Pace
     coarse: float
+    wanted: frozenset[int] | None = None
+    is_open: bool = True
     now: datetime = field(init=False)
     starts: dict[int, Start] = field(default_factory=dict)
     lines: dict[int, deque[Waiting]] = field(init=False)
@@ -132,6 +139,14 @@ class _Future:
         self.uses = scene.uses()
         for occupant in scene.occupants:
             self._await(occupant)
+
+    def step(self) -> bool:
+        """One pass, then the next end; False where there is nothing more to foresee."""
+        if self.is_open:
+            self.plan()
+            found = self.wanted is not None and self.wanted <= self.starts.keys()
+            self.is_open = not found and bool(self.lines) and self.advance()
+        return self.is_open
 
     def plan(self) -> None:
         """One pass; what it grants starts now."""

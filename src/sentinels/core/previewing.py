@@ -17,7 +17,7 @@ from sentinels.core.queueing import Caller, LiveAttempt
 from sentinels.core.sampling import expand_sweep
 from sentinels.core.submission import Submission
 from sentinels.core.submission_reading import read_submission
-from sentinels.core.submitting import SubmitPorts, find_image, under_policy
+from sentinels.core.submitting import Fit, SubmitPorts, find_image, under_policy
 from sentinels.core.workload import Image, Workload, WorkloadRef
 
 NOT_YET = 0
@@ -27,23 +27,33 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def preview(
-    ports: SubmitPorts, caller: Caller, cluster: Cluster, *, image: object, config: object
+    ports: SubmitPorts,
+    caller: Caller,
+    cluster: Cluster,
+    *,
+    image: object,
+    config: object,
+    fit: Fit | None = None,
 ) -> list[Mapping[str, Json]]:
     """What the cluster would be given for each job of this push; nothing is stored.
 
     Raises ``InvalidSubmission`` with every fault.
     """
-    submission = under_policy(ports, caller, read_submission(image, config))
+    asked = read_submission(image, config)
+    submission = under_policy(ports, caller, fit(asked) if fit else asked)
     found = check(ports, caller, submission, lambda: find_image(ports, caller, submission))
     return previews(ports, caller, cluster, submission, found.image)
 
 
-def look_over(ports: SubmitPorts, caller: Caller, *, image: object, config: object) -> Preflight:
+def look_over(
+    ports: SubmitPorts, caller: Caller, *, image: object, config: object, fit: Fit | None = None
+) -> Preflight:
     """Every check of this push, and how it ended; nothing is stored.
 
     Raises ``InvalidSubmission`` for what cannot be read at all.
     """
-    submission = under_policy(ports, caller, read_submission(image, config))
+    asked = read_submission(image, config)
+    submission = under_policy(ports, caller, fit(asked) if fit else asked)
     return preflight(ports, caller, submission, lambda: find_image(ports, caller, submission))
 
 

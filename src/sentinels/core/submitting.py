@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sentinels.core.errors import Conflict
@@ -34,28 +35,36 @@ class SubmitPorts(Grounds):
     same_seconds: float = 600.0
 
 
+Fit = Callable[[Submission], Submission]
+"""Cuts a submission to its right size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a push is to be taken. The same ``key`` brings the same jobs again. So does the same push
+    of the same user while one of its jobs has not ended, unless it is to be pushed ``again``; None:
+    it is like no other. ``fit`` cuts it to its right size.
+    """
+
+    key: str | None = None
+    again: bool | None = None
+    fit: Fit | None = None
+
+
 def push(
-    ports: SubmitPorts,
-    caller: Caller,
-    *,
-    image: object,
-    config: object,
-    key: str | None,
-    again: bool | None = None,
+    ports: SubmitPorts, caller: Caller, *, image: object, config: object, manner: Manner
 ) -> Pushed:
-    """Check and store one push; the same key brings the same jobs again. So does the same push of
-    the same user while one of its jobs has not ended, unless it is to be pushed ``again``; None:
-    it is like no other.
+    """Check and store one push.
 
     Raises ``InvalidSubmission`` with every fault, ``Conflict`` for a key used for another push.
     """
-    asked = read_submission(image, config)
-    digest = digest_of(image, config)
+    asked, key, fit = read_submission(image, config), manner.key, manner.fit
+    digest = digest_of(image, config, "fit") if fit else digest_of(image, config)
     if key is not None and (earlier := ports.queue.replay(caller, key, digest)):
         return earlier
-    submission = under_policy(ports, caller, asked)
+    submission = under_policy(ports, caller, fit(asked) if fit else asked)
     found = check(ports, caller, submission, lambda: find_image(ports, caller, submission))
-    sameness = _sameness(ports, found.image, submission, again)
+    sameness = _sameness(ports, found.image, submission, manner.again)
     return store(ports, caller, submission, found, PushMark(key, digest, sameness=sameness))
 
 

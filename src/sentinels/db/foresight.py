@@ -16,9 +16,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from sentinels.core.capacity import Node
+from sentinels.core.fitting import PastUse
 from sentinels.core.forecasting import Change, Owned, Prediction
 from sentinels.core.foreseeing import Range
 from sentinels.core.job import JobId
+from sentinels.core.observation import Usage
 from sentinels.core.policy import CurrentPolicy
 from sentinels.core.queueing import NodeWish
 from sentinels.core.scene import History, Scene, Waiting
@@ -100,6 +102,13 @@ class PostgresForesight:
             )
             for row in rows
         ]
+
+    def past_use(self, team_id: int, name: str) -> PastUse:
+        """See ``Foresight.past_use``."""
+        with transaction(self._engine) as connection:
+            [row] = _rows(connection, "read_past_use", team_id=team_id, name=name)
+        peaks = {key: row[key] for key in ("peak_memory_bytes", "peak_cpu_cores")}
+        return PastUse(row["runs"], Usage(**peaks))
 
     def story(self, job_id: JobId) -> Sequence[Change]:
         """See ``Foresight.story``."""

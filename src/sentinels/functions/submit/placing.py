@@ -30,12 +30,13 @@ def jobs_json(door: FrontDoor, jobs: Sequence[JobView]) -> list[dict[str, Json]]
         return [job_json(job, None, links_json(door, job)) for job in jobs]
     places, answers = door.reading.places(waiting), door.reading.answers(waiting)
     held, now = door.reading.held(waiting), door.clock()
+    unseen = WAITING_BOUND if places.waiting >= WAITING_BOUND else None  # beyond, or just started
     foretold = door.foresight.predictions(waiting)
     blocks: dict[int, Json] = {}
     for job_id in waiting:
         why = _why_held(held[job_id], now) if job_id in held else _why(answers.get(job_id))
         blocks[job_id] = {
-            "position": None if job_id in held else places.position.get(job_id, WAITING_BOUND),
+            "position": None if job_id in held else places.position.get(job_id, unseen),
             "waiting": places.waiting,
             "why": why,
             "expected": None if job_id in held else _expected(foretold.get(job_id), now),

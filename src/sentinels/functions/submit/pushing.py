@@ -17,10 +17,11 @@ from sentinels.core.ports import Json
 from sentinels.core.preflight import Preflight
 from sentinels.core.previewing import look_over, preview
 from sentinels.core.queueing import Pushed
-from sentinels.core.submitting import cancel, push
+from sentinels.core.submitting import Manner, cancel, push
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
 from sentinels.functions.submit.door import Ask
+from sentinels.functions.submit.fitting import Fitter, fit_json, taken_json
 from sentinels.functions.submit.placing import jobs_json, place_json
 from sentinels.functions.submit.why import foretell_push
 
@@ -30,14 +31,16 @@ _KEY_LIMIT = 200
 def push_jobs(ask: Ask) -> Response:
     """Store one push: a job, or a sweep's jobs; or only check it, or say what it would launch."""
     key = idempotency_key(ask)
-    body = _two_keys(read_json(read_body(ask.request)))
-    ports = ask.door.ports
+    body, fits = _keys(read_json(read_body(ask.request)))
+    ports, fitter = ask.door.ports, Fitter(ask) if fits else None
     if ask.query.word("dry_run") == "true":
-        found = preview(ports, ask.caller, ask.door.cluster, **body)
+        found = preview(ports, ask.caller, ask.door.cluster, **body, fit=fitter)
         return reply({"workloads": found})
     if ask.query.word("check") == "true":
-        return reply(checks_json(look_over(ports, ask.caller, **body)))
-    return pushed_reply(ask, push(ports, ask.caller, **body, key=key, again=_again(ask, key)))
+        return reply(checks_json(look_over(ports, ask.caller, **body, fit=fitter)))
+    manner = Manner(key, _again(ask, key), fitter)
+    pushed = push(ports, ask.caller, **body, manner=manner)
+    return pushed_reply(ask, pushed, fitter)
 
 
 def _again(ask: Ask, key: str | None) -> bool | None:
@@ -72,12 +75,13 @@ def cancel_job(ask: Ask) -> Response:
     return reply({"job": shaped[0], "effect": effect, "dependents": list(dependents)})
 
 
-def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
+def pushed_reply(ask: Ask, pushed: Pushed, fitter: Fitter | None = None) -> Response:
     """The jobs that a push stored, or had stored before; what was stored is counted."""
     ask.door.telemetry.tally.pushed(0 if pushed.replayed else len(pushed.job_ids))
-    if not pushed.replayed:
-        foretell_push(ask.door, pushed.job_ids)
-    shaped = jobs_json(ask.door, ask.door.reading.jobs(ask.caller, pushed.job_ids))
+    scene = None if pushed.replayed else foretell_push(ask.door, pushed.job_ids)
+    jobs = ask.door.reading.jobs(ask.caller, pushed.job_ids)
+    shaped = jobs_json(ask.door, jobs)
+    fit = taken_json(fitter, jobs[0]) if fitter else fit_json(ask, jobs[0], pushed.job_ids, scene)
     place = place_json(ask.door, shaped[0])
     told: dict[str, Json] = {
         "jobs": shaped,
@@ -85,6 +89,7 @@ def pushed_reply(ask: Ask, pushed: Pushed) -> Response:
         "same": pushed.same,
         "warnings": list(pushed.warnings),
         "queue": place,
+        "fit": fit,
     }
     return reply(told, HTTPStatus.OK if pushed.replayed else HTTPStatus.CREATED)
 
@@ -102,13 +107,16 @@ def idempotency_key(ask: Ask) -> str | None:
     return given
 
 
-def _two_keys(body: object) -> dict[str, object]:
+def _keys(body: object) -> tuple[dict[str, object], bool]:
     if not isinstance(body, dict):
         raise InvalidRequest('the body must be {"image": …, "config": …}')
-    unknown = sorted(set(body) - {"image", "config"})
+    unknown = sorted(set(body) - {"image", "config", "fit"})
     if unknown:
         raise InvalidRequest(
             f"the body has the unknown key {unknown[0][:100]!r}",
-            remedy='it takes "image" and "config"',
+            remedy='it takes "image", "config" and "fit"',
         )
-    return {"image": body.get("image"), "config": body.get("config", {})}
+    fits = body.get("fit", False)
+    if not isinstance(fits, bool):
+        raise InvalidRequest('"fit" must be true or false')
+    return {"image": body.get("image"), "config": body.get("config", {})}, fits

@@ -73,6 +73,26 @@ _EXPECTED: Schema = {
     "description": "When it is expected to start; late null: nobody knows when at the latest.",
 }
 
+_REQUEST = _object({"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)})
+
+_FIT: Schema = {
+    **_or_null(
+        _object(
+            {
+                "runs": {**_WHOLE, "description": "How many were looked at."},
+                "taken": {"type": "boolean", "description": "Whether it asks for that now."},
+                "sentences": _list_of(_TEXT),
+                "resources": _REQUEST,
+                "sooner_seconds": {
+                    **_or_null(_NUMBER),
+                    "description": "How much sooner it would start; null: not known.",
+                },
+            }
+        )
+    ),
+    "description": "What would suffice, by the last runs of its name; null: it suits.",
+}
+
 _JOB: dict[str, Schema] = {
     "id": _WHOLE,
     "name": _TEXT,
@@ -111,7 +131,6 @@ _JOB: dict[str, Schema] = {
     "event": _WHOLE,
 }
 
-_REQUEST = _object({"cpu": _TEXT, "memory": _TEXT, "gpu": _WHOLE, "gpu_type": _or_null(_TEXT)})
 _USED = _object(
     {
         "peak_memory_bytes": _or_null(_WHOLE),
@@ -506,8 +525,12 @@ SCHEMAS: dict[str, Schema] = {
         {
             "image": _TEXT,
             "config": {"type": "object", "description": "The config file's keys, flags merged in."},
+            "fit": {
+                "type": "boolean",
+                "description": "Ask for no more than the last runs of its name needed.",
+            },
         },
-        optional=("config",),
+        optional=("config", "fit"),
     ),
     "Rerun": _object(
         {
@@ -526,6 +549,7 @@ SCHEMAS: dict[str, Schema] = {
             "same": {**_FLAG, "description": "The same was pushed before and has not ended."},
             "warnings": {**_list_of(_TEXT), "description": "What was not found good or bad."},
             "queue": _object(_PLACE),
+            "fit": _FIT,
         }
     ),
     "Preview": _object(

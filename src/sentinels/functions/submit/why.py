@@ -82,16 +82,19 @@ def foretell(scene: Scene, ids: Sequence[int], *, seconds: float) -> Mapping[int
     return {job_id: found[job_id] for job_id in ids if job_id in found}
 
 
-def foretell_push(door: FrontDoor, ids: Sequence[int]) -> None:
+def foretell_push(door: FrontDoor, ids: Sequence[int]) -> Scene | None:
     """Keep when new jobs are expected to start, where the queue is short enough to tell that soon;
-    else notify's next round does. A push is stored: what goes wrong here harms nobody.
+    else notify's next round does. A push is stored: what goes wrong here harms nobody. The scene
+    with them, where it was looked at.
     """
     try:
         scene = door.foresight.scene(now=door.clock(), most=PUSH_WAITING + 1)
-        if len(scene.waiting) <= PUSH_WAITING:
-            door.foresight.keep(foretell(scene, ids, seconds=PUSH_SECONDS))
+        if len(scene.waiting) > PUSH_WAITING:
+            return None
+        door.foresight.keep(foretell(scene, ids, seconds=PUSH_SECONDS))
     except QueueUnavailable:
-        return
+        return None
+    return scene
 
 
 def _over(view: JobView) -> str:
