@@ -143,7 +143,7 @@ def test_a_line_of_the_log_has_it_tried_again_on_another_node(desk: Desk) -> Non
     attempts = PostgresReading(desk.engine).attempts(JobRef(job_id, 2))
     assert attempts[0].message == (
         "the program ended with a non-zero exit code (exit code 1);"
-        " retry 1 of 2 for “uncorrectable ECC”, not on gpu-3"
+        " retry 1 of 2 for “uncorrectable ECC”, rather not on gpu-3"
     )
     assert [each.different for each in attempts] == [
         None,
@@ -164,6 +164,11 @@ def test_a_job_that_failed_on_the_only_node_goes_there_again(desk: Desk) -> None
     desk.change("UPDATE deferred SET not_before = now()")
     desk.tick()
     assert desk.cluster.launches[1].placement == Placement("box", (), ())
+    desk.cluster.seen[ref(job_id, 2)] = replace(broken, node="box")
+    desk.tick()
+    attempts = PostgresReading(desk.engine).attempts(JobRef(job_id, 2))
+    why = "because the program ended with a non-zero exit code"
+    assert attempts[1].different == f"the same again, {why}"
 
 
 def test_doubled_and_reordered_events_change_nothing(desk: Desk) -> None:

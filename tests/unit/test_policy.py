@@ -116,7 +116,7 @@ def test_a_line_that_has_the_text_is_worth_its_own_tries_on_another_node() -> No
     assert first
     assert (first.avoids, first.why) == (
         "gpu-3",
-        "retry 1 of 2 for “uncorrectable ECC”, not on gpu-3",
+        "retry 1 of 2 for “uncorrectable ECC”, rather not on gpu-3",
     )
     assert decide(retry, end, end, said("NCCL error"), EVICTED)
     assert decide(retry, end, end, end) is None

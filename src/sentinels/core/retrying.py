@@ -144,7 +144,7 @@ def _after_pattern(end: _End, pattern: LinePattern) -> RetryDecision | None:
     if before >= pattern.tries:
         return None
     avoids = end.last.node if pattern.avoid_node else None
-    elsewhere = f", not on {avoids}" if avoids else ""
+    elsewhere = f", rather not on {avoids}" if avoids else ""
     why = f"retry {before + 1} of {pattern.tries} for “{pattern.text}”{elsewhere}"
     return RetryDecision(end.backoff(before + 1), end.resources, why, avoids)
 

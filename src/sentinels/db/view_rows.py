@@ -99,7 +99,8 @@ def held_of(row: RowMapping) -> Held:
 
 
 def _difference(row: RowMapping, before: RowMapping) -> str:
-    avoids = [node for node in row["avoids"] if node not in before["avoids"]]
+    known = (*before["avoids"], row["node"])  # it went there again where no other could hold it
+    avoids = [node for node in row["avoids"] if node not in known]
     return difference(resources_of(before), resources_of(row), avoids, _reason_of(before))
 
 
