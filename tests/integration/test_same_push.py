@@ -136,8 +136,8 @@ def test_a_push_that_fails_leaves_its_place_free(desk: Desk) -> None:
         policy=lambda: desk.policy,
     )
     config = {"command": ["python", "main.py"]}
+    manner = Manner(again=False)
     with pytest.raises(Crash):
-        manner = Manner(again=False)
         push(ports, desk.caller, image="/code/digits", config=config, manner=manner)
     assert not again(desk).same
 
