@@ -154,7 +154,7 @@ COMMANDS: Mapping[str, Command] = {
     "policy": Command(
         "sentinels.cli.policy:app",
         "Show the policy, or put another in force.",
-        "sentinels policy apply policy.yaml --dry-run",
+        "sentinels policy show > policy.yaml",
         "Running it",
     ),
     "up": Command(
