@@ -13,6 +13,7 @@ from sentinels.core.job import JobId, JobState, Reason
 from sentinels.core.notifying import deliver_due, workload_changed
 from sentinels.core.observation import Running
 from sentinels.core.ports import Artifact, Message, RunRequest, TrackerRun
+from sentinels.core.rights import Role
 from sentinels.db.intake import PostgresIntake
 from sentinels.db.notices import PostgresNotices
 from sentinels.db.people import caller_of, ensure_user
@@ -212,7 +213,7 @@ def test_who_waited_for_a_job_that_failed_is_told_that_theirs_will_not_start(des
 
 
 def test_a_cancel_is_told_unless_the_owner_did_it(desk: Desk, database_url: str) -> None:
-    ensure_user(database_url, team="default", user="bob", token="bob-token")
+    ensure_user(database_url, team="default", user="bob", token="bob-token", role=Role.LEAD)
     bob = caller_of(desk.engine, "bob-token")
     assert bob is not None
     desk.cluster.nodes = ()
