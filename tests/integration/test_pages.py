@@ -237,6 +237,20 @@ def test_the_queue_shows_who_runs_who_waits_and_why(
     assert 'http-equiv="refresh"' not in browser.get("/?still=yes").text
 
 
+def test_a_waiting_jobs_page_says_who_holds_what_and_when_it_is_expected_to_start(
+    desk: Desk, client: Client, browser: Browser
+) -> None:
+    desk.job(resources={"cpu": 4}, time_limit="2h")
+    desk.tick()
+    waiting = client.push(resources={"cpu": 2}).json["jobs"][0]["id"]
+    desk.tick()
+
+    shown = browser.enter().get(f"/jobs/{waiting}").text
+    assert "Waiting for 2 CPUs. 4 exist: team default holds 4" in shown
+    assert re.search(r"Expected to start in (29|30)m to (1h59m|2h)", shown)
+    assert re.search(r"in (29|30)m to (1h59m|2h)</td>", browser.get("/").text)
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded", "failed", "cancelled"])
 def test_a_job_in_any_state_has_its_page(
     desk: Desk, cluster: PagedCluster, client: Client, browser: Browser, state: str

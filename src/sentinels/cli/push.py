@@ -266,7 +266,7 @@ def _tell_person(jobs: list[Row], queue: Row, *, replayed: bool) -> None:
     if why(first):
         say(f"  waits: {why(first)}")
     when = expected(mapping(first.get("queue")).get("expected"))
-    if when:
+    if when not in ("", "now"):
         say(f"  expected to start {when}")
     job_id = first["id"]
     cancel = f"cancel {job_id}" if len(jobs) == 1 else f"cancel --sweep {job_id}"

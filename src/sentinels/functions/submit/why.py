@@ -60,7 +60,7 @@ def show_why(ask: Ask) -> Response:
     job = ask.job()
     view = ask.door.reading.jobs(ask.caller, [job.id])[0]
     waits = view.state is JobState.QUEUED
-    answer = _waiting(ask, view) if waits else _Answer(_over(view))
+    answer = _waiting(ask, view, seconds=LOOK_SECONDS) if waits else _Answer(_over(view))
     story = ask.door.foresight.story(job.id) if ask.query.word("history") == "true" else ()
     return reply(
         {
@@ -74,6 +74,11 @@ def show_why(ask: Ask) -> Response:
             "history": [{"at": time_json(each.at), "sentence": each.sentence} for each in story],
         }
     )
+
+
+def why_it_waits(ask: Ask, view: JobView) -> str:
+    """The same in words alone, without a look ahead."""
+    return _waiting(ask, view, seconds=0).sentence
 
 
 def foretell(scene: Scene, ids: Sequence[int], *, seconds: float) -> Mapping[int, Range]:
@@ -114,7 +119,7 @@ _ENDED: Mapping[JobState, str] = {
 }
 
 
-def _waiting(ask: Ask, view: JobView) -> _Answer:
+def _waiting(ask: Ask, view: JobView, *, seconds: float) -> _Answer:
     door, now = ask.door, ask.door.clock()
     held = door.reading.held([view.id]).get(view.id)
     if held is not None:
@@ -128,12 +133,12 @@ def _waiting(ask: Ask, view: JobView) -> _Answer:
     )
     if found is None:
         return _Answer(_BEYOND.format(len(scene.waiting)), {"code": "beyond"})
-    expected = foretell(scene, [view.id], seconds=LOOK_SECONDS).get(view.id)
+    ahead = foretell(scene, [view.id], seconds=seconds) if seconds else {}
     return _Answer(
         _limited(ask, view) if found.decision is None else why_sentence(found, scene.policy, now),
         why_facts(found),
         _ways(found, scene.policy),
-        expected,
+        ahead.get(view.id),
     )
 
 

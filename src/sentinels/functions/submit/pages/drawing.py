@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sentinels.core.capacity import GPU, Resources
-from sentinels.core.quantity import about_duration, about_memory, format_cpu
+from sentinels.core.quantity import about_duration, about_memory, format_cpu, format_duration
 from sentinels.core.text import printable
 
 _POLICY = (
@@ -67,6 +67,23 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def expected(found: object, now: datetime) -> str:
+    """When it is expected to start: ``now``, ``in 15m to 1h``, ``in 15m or later``."""
+    if not isinstance(found, Mapping):
+        return ""
+    early, late = datetime.fromisoformat(str(found["early"])), found["late"]
+    if late is None:
+        return f"in {_minutes(early, now)} or later"
+    end = datetime.fromisoformat(str(late))
+    if (end - now).total_seconds() < 60:
+        return "now"
+    return f"in {_minutes(early, now)} to {_minutes(end, now)}"
+
+
+def _minutes(late: datetime, early: datetime) -> str:
+    return format_duration(max(60, int((late - early).total_seconds()) // 60 * 60))
+
+
 def needs(resources: Resources) -> str:
     """A request in a few words: ``2 CPU 4Gi 1 a100 GPU``."""
     words = f"{format_cpu(resources.cpu_millis)} CPU {about_memory(resources.memory_bytes)}"
@@ -99,6 +116,7 @@ def _environment() -> Environment:
         "memory": about_memory,
         "cpus": format_cpu,
         "needs": needs,
+        "expected": expected,
     }
     environment.globals["version"] = version("sentinels-ml")
     return environment

@@ -27,6 +27,7 @@ from sentinels.functions.submit.pages.drawing import page
 from sentinels.functions.submit.pages.log import last_piece
 from sentinels.functions.submit.placing import jobs_json, links_json
 from sentinels.functions.submit.usage import usage_block
+from sentinels.functions.submit.why import why_it_waits
 
 LIVE_SECONDS = 5
 """A page of something that goes on is drawn anew after so long."""
@@ -119,6 +120,7 @@ def show_job(ask: Ask) -> Response:
         files=files,
         files_trouble=files_trouble,
         config={name: value for name, value in row.job.config.items() if value},
+        waits=why_it_waits(ask, row.job) if row.job.state is JobState.QUEUED else "",
     )
 
 
