@@ -83,6 +83,8 @@ def test_a_bumped_job_starts_first_and_its_story_says_who_did_it(boxed: Desk) ->
     done = bumped(boxed, [third])
     assert [job.job_id for job in done.jobs] == [third]
     assert boxed.pokes.count == pokes + 1
+    deed = "SELECT actor, job_id, detail FROM audit WHERE act = 'bump'"
+    assert boxed.ask(deed) == [("ann", third, {"from": 20, "to": 40})]
     assert places(boxed, first, second, third) == [(20, 20), (20, 20), (40, 40)]
     assert boxed.ask(
         "SELECT from_state, to_state, actor, detail FROM job_events"

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,37 +14,24 @@ from sqlalchemy import Engine
 from sentinels.core.capacity import Node, Resources
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
-from sentinels.core.queueing import Caller
 from sentinels.core.rights import Role
 from sentinels.db.policies import PostgresPolicies
-from sentinels.db.reading import PostgresReading
 from tests.conftest import TOKEN
 from tests.integration.test_bumping import as_caller, person, run
 from tests.integration.test_cli import Terminal
 from tests.support.desk import Desk
 from tests.support.front import Client, LoggedCluster, make_door, serving
+from tests.support.people import promote
 from tests.support.scripted import GIB
 
 WHOLE = {"cpu": 4, "memory": "1Gi"}
 
 
-class AsRole(PostgresReading):
-    """Everybody has this role."""
-
-    role = Role.OPERATOR
-
-    def caller_of(self, token: str) -> Caller | None:
-        found = super().caller_of(token)
-        return replace(found, role=self.role) if found else None
-
-
 @contextmanager
 def front(desk: Desk, role: Role) -> Iterator[Client]:
     """The front door, for a caller of this role."""
-    reading = AsRole(desk.engine, policy=lambda: desk.policy)
-    reading.role = role
-    door = make_door(desk, LoggedCluster(), None)
-    with serving(replace(door, reading=reading)) as port:
+    promote(desk.engine, "ann", role)
+    with serving(make_door(desk, LoggedCluster(), None)) as port:
         yield Client(port, TOKEN)
 
 
@@ -166,6 +152,8 @@ def test_an_apply_may_be_repeated(client: Client, engine: Engine) -> None:
     first, again = (client.ask("PUT", "/v1/policy", body).json for _ in range(2))
     assert (first["version"], first["changes"]) == (1, ["ageing.at_most: 30 → 10"])
     assert (again["version"], again["changes"]) == (1, [])
+    audit = client.get("/v1/audit").json["audit"]
+    assert [(deed["act"], deed["subject"]) for deed in audit] == [("policy.apply", "version 1")]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +185,7 @@ def test_the_policy_is_for_operators(desk: Desk, engine: Engine, role: Role) -> 
             client.ask("PUT", "/v1/policy", body),
         ]
     assert [answer.status for answer in answers] == [403, 403, 403]
-    assert answers[0].json["detail"] == f"the policy is for operators, and ann is a {role}"
+    assert "only an operator may see to the policy" in answers[0].json["detail"]
     assert PostgresPolicies(engine).versions(limit=1) == []
 
 

@@ -25,7 +25,7 @@ from sentinels.core.policy import CurrentPolicy, Person, Policy, priority_faults
 from sentinels.core.ports import Events
 from sentinels.core.quantity import format_duration
 from sentinels.core.queueing import Caller
-from sentinels.core.rights import Act, Holder, may
+from sentinels.core.rights import Act, Holder
 from sentinels.core.scene import Scene
 from sentinels.core.shifting import Shift, moved, shifts
 
@@ -70,10 +70,10 @@ class Bump:
     ``told`` says what their owners are told of other jobs, given those that were bumped.
     """
 
-    job_ids: Sequence[JobId]
+    jobs: Sequence[Target]
     priority: int
     names: Mapping[int, str]
-    actor: str
+    caller: Caller
     told: Callable[[Collection[int]], Told]
 
 
@@ -158,10 +158,10 @@ def bump(
         return seen
     done = ports.bumps.bump(
         Bump(
-            job_ids=[job.job_id for job in seen.jobs],
+            jobs=seen.jobs,
             priority=seen.policy.priority_classes[priority],
             names={number: name for name, number in seen.policy.priority_classes.items()},
-            actor=caller.user,
+            caller=caller,
             told=lambda bumped: _words(seen, bumped, caller.user),
         )
     )
@@ -183,14 +183,13 @@ def _check_class(policy: Policy, caller: Caller, priority: str) -> None:
 
 def _left(target: Target, caller: Caller, policy: Policy, number: int) -> Left | None:
     """Why this job cannot be bumped; None: it can."""
-    own = Holder(caller.user_id, caller.team_id)
-    if not may(caller.role, own, Act.SEE, target.holder):
+    if not caller.may(Act.SEE, target.holder):
         return Left(target, "is not there", NotFound)
     if target.state in TERMINAL_STATES:
         return Left(target, f"has ended ({target.state}): a bump is for jobs that wait", Conflict)
     if target.state in LIVE_STATES:
         return _launched(target)
-    if not may(caller.role, own, Act.CHANGE, target.holder):
+    if not caller.may(Act.CHANGE, target.holder):
         who = "a lead of the team" if target.team == caller.team else "an operator"
         return Left(target, f"is {target.user}'s: {who} may bump it", NotAllowed)
     if target.priority == number:

@@ -6,7 +6,7 @@ Before: ``core/bumping``. Next: ``sql/bump_jobs.sql``, ``foresight``.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping, select
@@ -54,16 +54,18 @@ class PostgresBumps:
     def bump(self, bump: Bump) -> frozenset[int]:
         """See ``Bumps.bump``. It holds the dispatch lock, so no pass has the jobs in its hands."""
         asked = {
-            "job_ids": list(bump.job_ids),
+            "job_ids": [job.job_id for job in bump.jobs],
             "priority": bump.priority,
             "names": json.dumps(bump.names),
-            "actor": bump.actor,
+            "actor": bump.caller.user,
         }
         with transaction(self._engine) as connection:
             connection.execute(statement("await_dispatch_lock"))
             done = frozenset(connection.execute(statement("bump_jobs"), asked).scalars())
+            for job in bump.jobs:
+                if job.job_id in done:
+                    record(connection, bump.caller, _deed(job, bump))
             if done:
-                _record(connection, bump, done)
                 self._tell(connection, bump.told(done))
         return done
 
@@ -81,11 +83,9 @@ class PostgresBumps:
             post_again(connection, listeners.addressed([notice], what))
 
 
-def _record(connection: Connection, bump: Bump, done: Collection[int]) -> None:
-    bumped = select(jobs.c.id, jobs.c.name, jobs.c.team_id).where(jobs.c.id.in_(list(done)))
-    detail = {"priority": bump.names[bump.priority]}
-    for row in connection.execute(bumped.order_by(jobs.c.id)).all():
-        record(connection, bump.actor, Deed("bump", row.name, row.id, row.team_id, detail))
+def _deed(job: Target, bump: Bump) -> Deed:
+    detail = {"from": job.priority, "to": bump.priority}
+    return Deed("bump", job.name, job.job_id, job.holder.team_id, detail)
 
 
 def _target_of(row: RowMapping) -> Target:

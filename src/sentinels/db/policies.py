@@ -18,6 +18,7 @@ from sentinels.core.people import Deed
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
 from sentinels.core.ports import Json
+from sentinels.core.queueing import Caller
 from sentinels.core.scene import Scene
 from sentinels.db.audit import record
 from sentinels.db.engine import statement, transaction
@@ -58,9 +59,10 @@ class PostgresPolicies:
             row = connection.execute(wanted).mappings().first()
         return _version_of(row) if row else None
 
-    def apply(self, document: Json, *, actor: str, seen: int) -> PolicyVersion | None:
+    def apply(self, document: Json, *, actor: Caller | str, seen: int) -> PolicyVersion | None:
         """See ``PolicyBook.apply``."""
-        added = insert(policies).values(document=document, actor=actor).returning(policies)
+        who = actor.user if isinstance(actor, Caller) else actor
+        added = insert(policies).values(document=document, actor=who).returning(policies)
         with transaction(self._engine) as connection:
             connection.execute(statement("lock_policies"))
             if (connection.execute(select(func.max(policies.c.id))).scalar() or 0) != seen:

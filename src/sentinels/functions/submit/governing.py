@@ -16,12 +16,12 @@ from sentinels.core.governing import (
     Effects,
     PolicyVersion,
     apply_policy,
-    check_governs,
     foresee_policy,
     history,
     newest,
 )
 from sentinels.core.ports import Json
+from sentinels.core.rights import Act
 from sentinels.core.shifting import Shift
 from sentinels.functions.http import read_body, reply
 from sentinels.functions.json_reading import read_json
@@ -31,7 +31,7 @@ from sentinels.functions.submit.shaping import time_json
 
 def show_policy(ask: Ask) -> Response:
     """The version in force, or an earlier one."""
-    check_governs(ask.caller)
+    ask.need(Act.GOVERN, "see to the policy")
     number = ask.query.maybe("version")
     found = newest(ask.door.policies) if number is None else ask.door.policies.version(number)
     if found is None:
@@ -41,19 +41,19 @@ def show_policy(ask: Ask) -> Response:
 
 def apply(ask: Ask) -> Response:
     """Put a document in force, or only say what that would do."""
-    check_governs(ask.caller)
+    ask.need(Act.GOVERN, "see to the policy")
     document, seen = _wanted(read_body(ask.request))
     if ask.query.word("dry_run") == "true":
         now = ask.door.clock()
         change, effects = foresee_policy(ask.door.policies, document, seen=seen, now=now)
         return reply({**_change_json(change), "effects": _effects_json(effects)})
-    done = apply_policy(ask.door.policies, document, actor=ask.caller.user, seen=seen)
+    done = apply_policy(ask.door.policies, document, actor=ask.caller, seen=seen)
     return reply({**_change_json(done), "effects": None})
 
 
 def list_versions(ask: Ask) -> Response:
     """The newest versions, with what each changed."""
-    check_governs(ask.caller)
+    ask.need(Act.GOVERN, "see to the policy")
     found = history(ask.door.policies, limit=ask.query.number("limit"))
     return reply({"versions": [_change_json(each) for each in found]})
 
