@@ -155,6 +155,7 @@ class Days:
         assert box.free.cpu_millis >= job.request.cpu_millis, "started where there is no room"
         self.waiting.remove(job)
         job.started, job.node = self.now, node
+        self.owed.discard(job.id)
         self.waits.setdefault(job.id, self.now - job.at)
         self.running.append(job)
 
@@ -260,7 +261,9 @@ def test_what_teams_hold_over_days_is_as_their_weights(seed: int) -> None:
 
 ASKING = replace(
     POLICY,
-    preemption=Preemption(by=frozenset({"urgent"}), of=frozenset({"low"}), spare_seconds=300),
+    preemption=Preemption(
+        by=frozenset({"high", "urgent"}), of=frozenset({"low", "high"}), spare_seconds=300
+    ),
 )
 
 
@@ -284,11 +287,13 @@ def test_only_whom_the_policy_names_are_asked_to_leave_and_only_by_more_urgent_j
     for days, planned in urgent_days(seed, ASKING):
         jobs = {job.id: job for job in [*days.waiting, *days.running]}
         for clearance in planned.clearances:
-            assert jobs[clearance.job_id].priority == URGENT
+            asker = jobs[clearance.job_id].priority
+            assert asker in (HIGH, URGENT)
             assert jobs[clearance.job_id].started is None
             for tenant in clearance.asked:
                 began = jobs[tenant.job_id].started
-                assert tenant.priority == LOW
+                assert tenant.priority in (LOW, HIGH)
+                assert tenant.priority < asker
                 assert began is not None
                 assert days.now - STEP - began >= 5
                 asked += 1
@@ -306,12 +311,13 @@ def test_who_had_others_leave_starts_as_soon_as_they_have_left_and_they_run_agai
 ) -> None:
     asked: dict[int, int] = {}
     left: set[int] = set()
+    count = 0
     for days, planned in urgent_days(seed, ASKING):
-        for clearance in planned.clearances:
-            assert asked.setdefault(clearance.job_id, days.now) == days.now, "it asks once"
-            left |= {tenant.job_id for tenant in clearance.asked}
-        late = [job for job in days.waiting if asked.get(job.id, days.now) < days.now]
-        assert not late
+        waiting = {job.id for job in days.waiting}
+        assert not [job for job, at in asked.items() if job in waiting and at < days.now]
+        asked = {clearance.job_id: days.now for clearance in planned.clearances}
+        left |= {tenant.job_id for each in planned.clearances for tenant in each.asked}
+        count += len(asked)
     live = {job.id for job in [*days.waiting, *days.running]}
-    assert len(asked) > 5, "it was put to the test"
+    assert count > 5, "it was put to the test"
     assert len(left - live) > len(left) / 2, "they have run to their end"

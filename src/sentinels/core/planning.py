@@ -40,7 +40,7 @@ from sentinels.core.job import JobId
 from sentinels.core.policy import Policy
 from sentinels.core.preempting import Clearance, clearance
 from sentinels.core.quota import TeamUse, excess, lets_on, type_excess
-from sentinels.core.reserving import Reservation, reservation
+from sentinels.core.reserving import Reservation, cleared, reservation
 
 _CLEARLY = 1.1
 """How far a share is above the mean before it is more than a coincidence of sizes."""
@@ -378,7 +378,13 @@ class _Ledger:
             return False
         if found.asked:
             self.clearances.append(found)
-        self._keep_node(head, next(node for node in nodes if node.name == found.node))
+        node = next(node for node in nodes if node.name == found.node)
+        self._keep_node(
+            head, node, cleared(node, head.job_id, head.resources, found.asked, self.now)
+        )
+        # It is as good as held: nobody of its team is to use up the quota meanwhile.
+        use = self._use(head.team)
+        self.uses[head.team] = use.more(head.resources, node.allocatable.gpu_type)
         return True
 
     def _is_overdue(self, head: LaneHead) -> bool:
@@ -395,7 +401,8 @@ class _Ledger:
             return
         allowed = [node for node in able if self._may_go_to(head, node)]
         if allowed:
-            self._keep_node(head, min(allowed, key=lambda node: self._until(node, head)))
+            node = min(allowed, key=lambda node: self._until(node, head))
+            self._keep_node(head, node, reservation(node, head.job_id, head.resources))
 
     def _until(self, node: FreeNode, head: LaneHead) -> tuple[bool, float, float]:
         """The sooner a node is known to have room the better; else the less it lacks."""
@@ -403,8 +410,8 @@ class _Ledger:
         seconds = (known - self.now).total_seconds() if known else 0.0
         return known is None, seconds, -coverage(head.resources, node.free)
 
-    def _keep_node(self, head: LaneHead, node: FreeNode) -> None:
-        self.reserved[node.name] = reservation(node, head.job_id, head.resources)
+    def _keep_node(self, head: LaneHead, node: FreeNode, reserved: Reservation) -> None:
+        self.reserved[node.name] = reserved
         self.keeper[head.lane_id] = node.name
 
     def _unreserved(self) -> Iterator[FreeNode]:

@@ -9,11 +9,11 @@ job it is kept for. Goes out: a ``Reservation``. Before: ``planning``. Next: ``c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sentinels.core.capacity import FreeNode, Resources, add, fits, subtract, total
+from sentinels.core.capacity import FreeNode, Resources, Tenant, add, fits, subtract, total
 from sentinels.core.job import JobId
 
 MARGIN_SECONDS = 120
@@ -62,6 +62,16 @@ def reservation(node: FreeNode, job_id: JobId, request: Resources) -> Reservatio
         if fits(request, _typed(free, node)):
             return Reservation(job_id, request, at, _typed(free, node))
     return Reservation(job_id, request, None, _typed(node.room, node))
+
+
+def cleared(
+    node: FreeNode, job_id: JobId, request: Resources, leaving: Sequence[Tenant], now: datetime
+) -> Reservation:
+    """Keep the node for a job that starts as soon as these have left: only what fits beside it is
+    let on, however soon that ends.
+    """
+    gone = [each.held for each in node.tenants if each in leaving or each.leaves_for is not None]
+    return Reservation(job_id, request, now, _typed(add(node.free, total(gone)), node))
 
 
 def _releases(node: FreeNode) -> Iterator[tuple[datetime, Resources]]:

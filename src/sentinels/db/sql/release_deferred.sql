@@ -5,9 +5,9 @@
 WITH due AS MATERIALIZED (
     SELECT d.job_id, d.sweep_id FROM deferred d
      WHERE (d.not_before IS NULL OR d.not_before <= now())
-       AND NOT EXISTS (
+       AND (d.waits_for = '[]' OR NOT EXISTS (
            SELECT FROM jsonb_array_elements_text(d.waits_for) w
-             JOIN jobs j ON j.id = CAST(w AS bigint) WHERE j.state <> 'succeeded')),
+             JOIN jobs j ON j.id = CAST(w AS bigint) WHERE j.state <> 'succeeded'))),
 room AS (
     SELECT s.id, s.at_once - (
            SELECT count(*) FROM jobs j
