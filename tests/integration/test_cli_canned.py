@@ -271,8 +271,8 @@ def problem(status: int, detail: str, **more: object) -> Reply:
 def job(job_id: int = 12, state: str = "queued", **more: object) -> Json:
     """A job as the API gives it."""
     begun, ended = state != "queued", state in ("succeeded", "failed", "cancelled")
-    place = {"position": 3, "waiting": 9, "why": "needs 2 CPUs; 0.5 of 2 are free"}
-    place["expected"] = {"early": "2999-01-01T12:00:00+00:00", "late": None}
+    why = "needs 2 CPUs; 0.5 of 2 are free"
+    place = {"position": 3, "waiting": 9, "why": why, "expected": None}
     return {
         "id": job_id,
         "name": "digits-logreg",
@@ -370,6 +370,37 @@ def dossier(state: str = "failed", **more: object) -> Json:
     }
 
 
+LATER = {"early": "2999-01-01T12:00:00+00:00", "late": None}
+
+
+def expected(found: Json, when: Json) -> Json:
+    """A waiting job that is expected to start then."""
+    queue = found["queue"]
+    assert isinstance(queue, dict)
+    return {**found, "queue": {**queue, "expected": when}}
+
+
+def why(**more: object) -> Json:
+    """Why a job waits."""
+    return {
+        "job": expected(job(), LATER),
+        "waits": True,
+        "sentence": "Waiting for 2 CPUs. 2 exist: 1 free. It would start now with 1 CPU.",
+        "trouble": None,
+        "facts": {"code": "no_cpu"},
+        "ways": [
+            {
+                "words": "with 1 CPU",
+                "config": {"resources": {"cpu": "1"}},
+                "command": "sentinels cancel 12 && sentinels rerun 12 --cpu 1",
+            }
+        ],
+        "expected": LATER,
+        "history": [],
+        **more,
+    }
+
+
 def pushed(*jobs: Json, replayed: bool = False) -> Json:
     """The answer to a push."""
     found = list(jobs) or [job()]
@@ -451,6 +482,7 @@ def event(number: int, source: str | None, target: str, **more: object) -> Json:
         ("JobDetail", detail()),
         ("JobDetail", detail(state="succeeded")),
         ("Pushed", pushed()),
+        ("Why", why()),
         ("Log", piece("a")),
         ("Dossier", dossier()),
         ("Dossier", dossier("succeeded")),

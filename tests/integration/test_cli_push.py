@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_cli_canned import (
+    LATER,
     Canned,
+    Json,
     Person,
     canned_server,
     detail,
+    expected,
     job,
     person_at,
     piece,
@@ -47,6 +50,29 @@ def test_a_push_says_the_id_the_place_why_it_waits_and_what_to_type_next(desk: D
     assert asked.body == {"image": str(person.home / "train"), "config": {}}
     assert asked.headers["Authorization"] == "Bearer s3cret-token"
     assert asked.headers["Idempotency-Key"]
+
+
+def test_a_push_says_when_it_is_expected_to_start_and_the_right_size(desk: Desk) -> None:
+    person, canned = desk
+    fit: Json = {
+        "runs": 10,
+        "taken": False,
+        "sentences": ["memory: asked 4Gi, used 1Gi at most (25 %): 1.25Gi would have sufficed"],
+        "resources": {"cpu": "2", "memory": "1280Mi", "gpu": 0, "gpu_type": None},
+        "sooner_seconds": 4000.0,
+    }
+    canned.on("POST /v1/jobs", {**pushed(expected(job(), LATER)), "fit": fit})
+    out = person.type("push", "train").out
+    assert "  expected to start at 2999-01-01 12:00 or later\n" in out
+    assert out.endswith(
+        "  the last 10 runs of its name say: memory: asked 4Gi, used 1Gi at most (25 %):"
+        " 1.25Gi would have sufficed\n"
+        "  with --fit it asks for 2 CPU 1280Mi, and starts about 1h 06m sooner\n"
+    )
+    canned.on("POST /v1/jobs", {**pushed(), "fit": {**fit, "taken": True}})
+    out = person.type("push", "train", "--fit").out
+    assert canned.asked[-1].body == {"image": str(person.home / "train"), "config": {}, "fit": True}
+    assert out.endswith("  so it asks for 2 CPU 1280Mi\n")
 
 
 def test_a_sweep_is_told_as_one(desk: Desk) -> None:

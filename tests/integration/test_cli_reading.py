@@ -12,17 +12,20 @@ import pytest
 import yaml
 
 from tests.integration.test_cli_canned import (
+    LATER,
     Canned,
     Json,
     Person,
     attempt,
     detail,
     event,
+    expected,
     job,
     node,
     notice,
     person_at,
     problem,
+    why,
 )
 
 Desk = tuple[Person, Canned]
@@ -37,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_status_shows_the_place_and_why_a_job_waits(desk: Desk) -> None:
     person, canned = desk
-    canned.on("GET /v1/jobs/12", detail())
+    canned.on("GET /v1/jobs/12", expected(detail(), LATER))
     out = person.type("status", "12").out
     assert out.startswith("job 12 digits-logreg  queued\n")
     for line in (
@@ -49,6 +52,24 @@ def test_status_shows_the_place_and_why_a_job_waits(desk: Desk) -> None:
         "  next: sentinels why 12 · sentinels cancel 12\n",
     ):
         assert line in out
+
+
+def test_why_says_what_it_waits_for_when_it_will_start_and_what_to_type(desk: Desk) -> None:
+    person, canned = desk
+    canned.on("GET /v1/jobs/12/why", why())
+    lines = person.type("why", "12").out.splitlines()
+    assert lines[0].startswith("job 12 digits-logreg queued, for ")
+    assert lines[1:] == [
+        "  Waiting for 2 CPUs. 2 exist: 1 free. It would start now with 1 CPU.",
+        "  expected to start at 2999-01-01 12:00 or later",
+        "  with 1 CPU:  sentinels cancel 12 && sentinels rerun 12 --cpu 1",
+    ]
+    change = {"at": "2999-01-01T12:00:00+00:00", "sentence": "no node is ready to take jobs"}
+    canned.on("GET /v1/jobs/12/why", why(trouble="no pass for 9m", ways=[], history=[change]))
+    out = person.type("why", "12", "--history").out
+    assert canned.queries("/v1/jobs/12/why") == [{}, {"history": "true"}]
+    assert "  ! no pass for 9m\n" in out
+    assert out.endswith("  2999-01-01 12:00:00  no node is ready to take jobs\n")
 
 
 def test_status_of_a_failed_job_says_why_what_it_used_and_each_attempt(desk: Desk) -> None:

@@ -115,8 +115,11 @@ def test_the_report_says_how_often_the_first_range_held(
         desk.cluster.seen[ref(job)] = Finished("uid", None, 0, utc_now(), utc_now())
     desk.tick()
 
+    gone = client.push(name="gone").json["jobs"][0]["id"]
+    client.post(f"/v1/jobs/{gone}/cancel")
+    jobs.append(gone)
     outcomes = desk.ask("SELECT job, outcome FROM v_predictions WHERE is_first ORDER BY job")
-    assert outcomes == list(zip(jobs, ["held", "later", "sooner"], strict=True))
+    assert outcomes == list(zip(jobs, ["held", "later", "sooner", "never started"], strict=True))
     day = timedelta(days=1)
     request = ReportRequest("eta", Grouping.TEAM, utc_now() - day, utc_now() + day)
     with reporting(database_url) as asked:

@@ -12,7 +12,7 @@ told AS (
       FROM asked q
       JOIN v_predictions p ON p.predicted_at >= q.since AND p.predicted_at < q.until
      WHERE (q.team IS NULL OR p.team = q.team)
-       AND p.is_first AND p.outcome <> 'waits' AND p.late IS NOT NULL)
+       AND p.is_first AND p.started_at IS NOT NULL AND p.late IS NOT NULL)
 SELECT who, count(*) AS started,
        count(*) FILTER (WHERE outcome = 'held') AS held,
        count(*) FILTER (WHERE outcome = 'sooner') AS sooner,

@@ -16,7 +16,8 @@ CREATE VIEW v_predictions AS
 SELECT p.job_id AS job, p.attempt, t.name AS team, u.name AS "user", j.name, j.experiment,
        p.at AS predicted_at, p.early, p.late, a.claimed_at AS started_at,
        p.id = min(p.id) OVER (PARTITION BY p.job_id, p.attempt) AS is_first,
-       CASE WHEN a.claimed_at IS NULL THEN 'waits'
+       CASE WHEN a.claimed_at IS NULL AND j.finished_at IS NULL THEN 'waits'
+            WHEN a.claimed_at IS NULL THEN 'never started'
             WHEN a.claimed_at < p.early - interval '1 minute' THEN 'sooner'
             WHEN a.claimed_at > p.late + interval '1 minute' THEN 'later'
             ELSE 'held' END AS outcome
@@ -39,4 +40,4 @@ COMMENT ON COLUMN v_predictions.early IS 'the earliest start that was expected';
 COMMENT ON COLUMN v_predictions.late IS 'the latest; null: nobody could say';
 COMMENT ON COLUMN v_predictions.started_at IS 'when it was given to the cluster; null: not yet';
 COMMENT ON COLUMN v_predictions.is_first IS 'whether it is the first of this attempt';
-COMMENT ON COLUMN v_predictions.outcome IS 'held, sooner or later, with a minute''s grace; waits: not started';
+COMMENT ON COLUMN v_predictions.outcome IS 'held, sooner or later, with a minute''s grace; else waits or never started';
