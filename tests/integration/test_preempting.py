@@ -83,6 +83,15 @@ def test_nobody_else_takes_the_place_that_others_left_for_a_more_urgent_job(
     desk.tick()
 
     assert (desk.state(urgent), desk.state(aged)) == ("dispatched", "queued")
+    now = utc_now()
+    desk.cluster.seen[ref(urgent)] = Finished("uid", Reason.NODE_LOST, None, now, now)
+    desk.cluster.nodes = ()
+    desk.tick()
+    desk.tick()
+    with desk.queue.admission() as admission:
+        assert admission is not None
+        owed = {each.job_id: each.owed for each in admission.lane_heads(depth=1)}
+    assert owed[urgent] is False, "it had its place"
 
 
 def test_the_owner_of_a_job_that_left_is_told_why(full: tuple[Desk, int]) -> None:
