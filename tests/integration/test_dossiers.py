@@ -51,7 +51,7 @@ def said(*lines: str, **others: Any) -> Said:
 
 
 def kept(desk: Desk, job_id: int, attempt: int = 1) -> Dossier:
-    reading = PostgresReading(desk.engine, policy=desk.policy)
+    reading = PostgresReading(desk.engine, policy=lambda: desk.policy)
     return reading.dossier(reading.find(desk.caller, str(job_id)), attempt)
 
 
@@ -283,7 +283,7 @@ def test_lines_that_are_not_there_yet_hold_up_no_others(watched: Desk) -> None:
     deliver_due(watched.notify())
     assert store.asked == 2
     assert pending(watched) == [("pending",), ("pending",)]
-    pulse = PostgresReading(watched.engine, policy=watched.policy).pulse()
+    pulse = PostgresReading(watched.engine, policy=lambda: watched.policy).pulse()
     assert (pulse.outbox_pending, pulse.outbox_error) == (2, None), "what is on its way is no fault"
     store.texts = ["at last"]
     due_now(watched)

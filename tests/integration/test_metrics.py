@@ -43,7 +43,7 @@ def samples_in(text: str) -> Samples:
 def telemetry_of(desk: Desk, surroundings: Surroundings | None = None) -> Telemetry:
     """Of a function that tells the gauges."""
     made = Telemetry()
-    reading = PostgresReading(desk.engine, policy=desk.policy)
+    reading = PostgresReading(desk.engine, policy=lambda: desk.policy)
     census = PostgresCensus(desk.engine)
     PulseCollector(reading, made.registry, census, surroundings or Surroundings())
     return made

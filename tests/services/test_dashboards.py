@@ -133,7 +133,7 @@ def a_town(engine: Engine, caller: Caller) -> Iterator[Town]:
         database_limit_bytes=10 * GIB,
     )
     registry = desk.telemetry.registry
-    reading = PostgresReading(engine, policy=desk.policy)
+    reading = PostgresReading(engine, policy=lambda: desk.policy)
     PulseCollector(reading, registry, PostgresCensus(engine), surroundings)
     signs = Signs(PostgresVitals(engine).leave_sign, DISPATCH_SIGNS)
     take = signs.before(Passes(desk.tick, registry).poke)
