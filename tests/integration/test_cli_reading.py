@@ -129,13 +129,13 @@ def test_the_queue_shows_who_is_next_who_runs_where_and_what_is_free(desk: Desk)
     said = person.type("queue", "--next", "2")
     assert canned.queries("/v1/queue") == [{"limit": "2", "fold": "true"}]
     assert said.out.splitlines() == [
-        "POS  JOB  NAME           USER  TEAM     PRI     NEEDS      WAITED  EXPECTED  WAITING FOR",
-        _row("  1   11  digits-logreg  bob   default  high    2 CPU 4Gi", "needs 2 CPUs"),
-        _row("  2   12  日本語         ann   default  normal  2 CPU 4Gi", "behind job 11"),
+        "POS  JOB  NAME           USER  PRIORITY  NEEDS      WAITED  EXPECTED  WAITING FOR",
+        _row("  1   11  digits-logreg  bob   high      2 CPU 4Gi", "needs 2 CPUs"),
+        _row("  2   12  日本語         ann   normal    2 CPU 4Gi", "behind job 11"),
         "… and 38 more (sentinels queue --next 40)",
         "",
-        "JOB  NAME           USER  TEAM     STATE    NEEDS       RAN  NODE",
-        "  7  digits-logreg  ann   default  running  2 CPU 4Gi  0.0s  laptop",
+        "JOB  NAME           USER  STATE    NEEDS       RAN  NODE",
+        "  7  digits-logreg  ann   running  2 CPU 4Gi  0.0s  laptop",
         "",
         "laptop: 0.5 of 2 CPU, 20Gi of 24Gi memory free",
         "! CPUs are full: 40 jobs wait, the oldest for 2h",

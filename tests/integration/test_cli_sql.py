@@ -313,7 +313,8 @@ def test_a_report_is_printed_as_the_query_that_it_is(desk: Desk) -> None:
 def test_without_a_report_it_is_shown_what_there_is(desk: Desk) -> None:
     person, canned = desk
     out = person.type("report").out
-    assert [line.split()[0] for line in out.splitlines()] == ["usage", "waits", "failures", "waste"]
+    names = ["usage", "waits", "eta", "failures", "waste"]
+    assert [line.split()[0] for line in out.splitlines()] == names
     said = person.type("report", "usages")
     assert (said.code, canned.asked) == (4, [])
     said = person.type("report", "usage", "--since", "soon")

@@ -92,7 +92,7 @@ def test_what_a_team_may_not_have_is_not_foreseen_and_a_retired_node_takes_nothi
     boxed.policy = replace(boxed.policy, teams={})
     assert len(foresee(scene(boxed))) == 1
     PostgresIntake(boxed.engine, boxed.failpoint, boxed.limits.rules).wish_node(
-        "box", NodeWish.CLOSE
+        boxed.caller, "box", NodeWish.CLOSE
     )
     assert foresee(scene(boxed)) == {}
 

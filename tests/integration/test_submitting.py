@@ -80,8 +80,8 @@ def test_a_job_that_would_never_start_is_refused_at_once(desk: Desk, state: str,
     with pytest.raises(InvalidSubmission) as invalid:
         desk.push(after=[first, 999])
     assert [(fault.value, fault.message) for fault in invalid.value.faults] == [
-        ("999", "there is no job 999"),
         (str(first), f"job {first} {word}: this one would never start"),
+        ("999", "there is no job 999"),
     ]
     assert desk.ask("SELECT count(*) FROM jobs") == [(1,)]
 
