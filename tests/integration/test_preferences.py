@@ -85,7 +85,8 @@ def chosen(client: Client, whose: str = "user") -> Mapping[str, object]:
 
 def test_who_chose_nothing_is_told_the_usual_in_the_default_channel(client: Client) -> None:
     found = client.get(PATH).json
-    usual = ["succeeded", "failed", "long_wait", "slipped", "near_limit", "silent", "delayed"]
+    usual = ["succeeded", "failed", "preempted", "long_wait", "slipped", "near_limit", "silent"]
+    usual += ["delayed"]
     assert found["user"] == {"name": "ann", "to": [], "on": None, "told": usual}
     assert found["team"] == {
         "name": "default",

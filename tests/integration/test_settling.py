@@ -15,7 +15,6 @@ from sentinels.core.job import JobId, Reason
 from sentinels.core.observation import Absent, Finished, Pending, Running
 from sentinels.core.policy import Policy
 from sentinels.core.policy_reading import read_policy
-from sentinels.core.ports import JobRef
 from sentinels.core.settling import settle_jobs
 from sentinels.core.submitting import SubmitPorts, cancel
 from sentinels.core.workload import Placement
@@ -140,7 +139,8 @@ def test_a_line_of_the_log_has_it_tried_again_on_another_node(desk: Desk) -> Non
     desk.tick()
 
     assert desk.cluster.launches[1].placement == Placement("gpu-4", (), ("gpu-3",))
-    attempts = PostgresReading(desk.engine).attempts(JobRef(job_id, 2))
+    reading = PostgresReading(desk.engine)
+    attempts = reading.attempts(reading.find(desk.caller, str(job_id)))
     assert attempts[0].message == (
         "the program ended with a non-zero exit code (exit code 1);"
         " retry 1 of 2 for “uncorrectable ECC”, rather not on gpu-3"
@@ -166,7 +166,8 @@ def test_a_job_that_failed_on_the_only_node_goes_there_again(desk: Desk) -> None
     assert desk.cluster.launches[1].placement == Placement("box", (), ())
     desk.cluster.seen[ref(job_id, 2)] = replace(broken, node="box")
     desk.tick()
-    attempts = PostgresReading(desk.engine).attempts(JobRef(job_id, 2))
+    reading = PostgresReading(desk.engine)
+    attempts = reading.attempts(reading.find(desk.caller, str(job_id)))
     why = "because the program ended with a non-zero exit code"
     assert attempts[1].different == f"the same again, {why}"
 

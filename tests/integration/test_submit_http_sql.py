@@ -221,7 +221,7 @@ def test_what_a_report_cannot_be_about_is_refused(
 def test_a_report_that_is_none_is_not_found(client: Client) -> None:
     answer = client.get("/v1/reports/jobs; DROP TABLE jobs")
     assert answer.status == 404
-    assert answer.json["remedy"] == "there are: usage, waits, failures, waste"
+    assert answer.json["remedy"] == "there are: usage, waits, eta, failures, waste"
 
 
 def test_a_database_that_is_behind_is_said_to_be(client: Client, desk: Desk) -> None:

@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    epilog="\b\nExample:\n  sentinels policy apply policy.yaml --dry-run",
+    epilog="\b\nExample:\n  sentinels policy show > policy.yaml",
     help="Show the policy, or put another in force: who goes first, who may have how much.",
 )
 _PATH = "/v1/policy"
