@@ -214,7 +214,9 @@ def test_adding_a_team_again_changes_what_is_said_otherwise(site: Site) -> None:
         return [line.split()[3] for line in said.splitlines() if line.startswith("✔")]
 
     try:
-        assert set(add("--cpu", "8", "--memory", "1Gi")) == {"created", "changed"}
+        first = set(add("--cpu", "8", "--memory", "1Gi"))
+        assert "created" in first
+        assert first <= {"created", "changed"}, "changed: its account, where Kubernetes was quicker"
         assert set(add("--cpu", "8", "--memory", "1Gi")) == {"unchanged"}
         assert add("--cpu", "9", "--pod-security", "baseline").count("changed") == 2
         quota = json.loads(
