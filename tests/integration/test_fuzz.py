@@ -22,9 +22,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from sentinels.core.queueing import Caller
+from sentinels.core.rights import Role
 from sentinels.core.submission_reading import read_submission, submission_to_config
 from sentinels.core.text import has_control
-from sentinels.db.reading import PostgresReading
+from sentinels.db.people import PostgresPeople
 from sentinels.functions.submit.door import FrontDoor, Patience
 from sentinels.functions.submit.openapi import document
 from sentinels.functions.submit.routes import ROUTES
@@ -34,6 +35,7 @@ from tests.support import front
 from tests.support.desk import Desk
 from tests.support.front import Answer, Client, FileTracker, LoggedCluster, make_door, serving
 from tests.support.fuzzing import Fuzzer, Request
+from tests.support.people import promote
 from tests.support.reporters import Asked, reporting
 from tests.support.whole_config import places
 
@@ -54,7 +56,8 @@ def asked(database_url: str) -> Iterator[Asked]:
 
 @pytest.fixture
 def door(desk: Desk, asked: Asked) -> FrontDoor:
-    """With everything that may be asked; nobody waits for news."""
+    """With everything that may be asked, by an operator; nobody waits for news."""
+    promote(desk.engine, "ann", Role.OPERATOR)
     desk.tick()
     settings = Settings(report_database_url=asked.url)
     made = make_door(desk, LoggedCluster(), FileTracker(), settings=settings)
@@ -63,12 +66,18 @@ def door(desk: Desk, asked: Asked) -> FrontDoor:
     return replace(made, patience=patience)
 
 
-class Remembering(PostgresReading):
-    """Asks once who has a token: half of the time that a refused body takes is that question."""
+class Remembering(PostgresPeople):
+    """Asks once who has a token: half of the time that a refused body takes is that question, and
+    what is made up may revoke it.
+    """
 
     @cache  # noqa: B019  # it lives as long as a test
     def caller_of(self, token: str) -> Caller | None:
         return super().caller_of(token)
+
+
+def remembering(desk: Desk) -> Remembering:
+    return Remembering(desk.engine)
 
 
 @contextmanager
@@ -140,8 +149,8 @@ def holds(desk: Desk, judge: Judge, ask: Callable[[Request], Answer]) -> None:
 def test_ten_thousand_malformed_bodies_are_answered_without_a_5xx(
     desk: Desk, door: FrontDoor, fuzzer: Fuzzer
 ) -> None:
-    judge, reading = Judge(), Remembering(desk.engine, policy=lambda: desk.policy)
-    with in_process(replace(door, reading=reading)) as client:
+    judge = Judge()
+    with in_process(replace(door, people=remembering(desk))) as client:
         for request in islice(fuzzer.bodies(), BODIES):
             judge.hear(request, in_process_answer(client, request))
         holds(desk, judge, lambda request: in_process_answer(client, request))
@@ -154,7 +163,7 @@ def test_malformed_paths_queries_headers_and_methods_are_answered_without_a_5xx(
     desk: Desk, door: FrontDoor, fuzzer: Fuzzer
 ) -> None:
     judge = Judge()
-    with in_process(door) as client:
+    with in_process(replace(door, people=remembering(desk))) as client:
         for name in ("digits-a", "digits-b"):
             body = {"image": "/code/digits", "config": {"name": name}}
             headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -168,8 +177,8 @@ def test_malformed_paths_queries_headers_and_methods_are_answered_without_a_5xx(
 
 def test_over_real_http_it_is_the_same(desk: Desk, door: FrontDoor, fuzzer: Fuzzer) -> None:
     judge = Judge()
-    with serving(door) as port:
-        client = Client(port)
+    with serving(replace(door, people=remembering(desk))) as port:
+        client = Client(port, held=False)  # the judge knows of the framework's own words
 
         def ask(request: Request) -> Answer:
             return client.ask(request.method, request.path, request.body, request.headers)
