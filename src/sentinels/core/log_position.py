@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from sentinels.core.errors import InvalidRequest
 
 REMEMBERED = 16
-"""Lines whose times go along; more of them than are ever written out of order."""
+"""Lines whose times go along; more of them than are written out of order by two hands at leisure."""
+CLOSE, CLOSE_NS = 48, 25_000_000
+"""As many go along of those that lie close behind one another: where thousands are printed a second
+and the machine is busy, one hand may be this late. Their differences are short in a cursor.
+"""
 _NEVER = -1
 _MOST = 2**63
 """Neither a file nor a time gets there."""
@@ -65,7 +69,10 @@ class Moment:
         """The place behind further lines, given in the order in which they were read."""
         further = tuple(times)
         known = sorted(self.read + further)
-        dropped, kept = known[:-REMEMBERED], known[-REMEMBERED:]
+        newest = known[-1] if known else 0
+        close = sum(at > newest - CLOSE_NS for at in known[-CLOSE:])
+        many = max(REMEMBERED, close)
+        dropped, kept = known[:-many], known[-many:]
         read_to = max(self.read_to, dropped[-1]) if dropped else self.read_to
         last = further[-1] if further else self.last
         return Moment(read_to, tuple(at for at in kept if at > read_to), last, begun)
