@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sentinels.core.errors import InvalidRequest
 
 REMEMBERED = 16
-"""Lines whose times go along; more of them than are written out of order by two hands at leisure."""
+"""Lines whose times go along; more than two hands at leisure write out of order."""
 CLOSE, CLOSE_NS = 48, 25_000_000
 """As many go along of those that lie close behind one another: where thousands are printed a second
 and the machine is busy, one hand may be this late. Their differences are short in a cursor.
