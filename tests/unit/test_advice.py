@@ -68,7 +68,7 @@ SAID = {
     "exec /usr/bin/python: exec format error": "kind of processor",
     "OSError: [Errno 28] No space left on device": "no room left",
     "OSError: [Errno 30] Read-only file system: '/data/x'": "$SENTINELS_OUTPUT",
-    "PermissionError: [Errno 13] Permission denied: '/root/x'": "/root/x",
+    "PermissionError: [Errno 13] Permission denied: '/data/x'": "/data/x",
     "FileNotFoundError: [Errno 2] No such file or directory: 'train.csv'": "$SENTINELS_DATA",
     "socket.gaierror: [Errno -3] Temporary failure in name resolution": "--egress",
     "train.py: error: unrecognized arguments: --lr": "arguments",
